@@ -1,0 +1,1 @@
+"""Training, evaluation and conversion of models: heavy dependencies, the optional extra ``build``."""

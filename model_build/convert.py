@@ -1,0 +1,102 @@
+"""Network to ``.tflite``: dynamic-range quantisation, and the proof that the file is what it should be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+
+from sertag.errors import SertagError
+from sertag.interpreter import PACKAGES, silenced
+
+QUANTISATION = "dynamic range: 8-bit weights, float activations"
+
+_LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
+_FORBIDDEN = {schema.BuiltinOperator.WHILE: "WHILE", schema.BuiltinOperator.CUSTOM: "Flex or custom"}
+# Weight tensors among the inputs of the fused operator: input-to-gate and recurrent-to-gate.
+_LSTM_WEIGHTS = range(1, 9)
+
+
+def convert(network: tf.keras.Model, *, quantise: bool = True) -> bytes:
+    """The network as a flatbuffer for one window at a time, its weights in 8 bits."""
+
+    # Batch and time are fixed: the converter fuses an LSTM only then.
+    @tf.function(input_signature=[tf.TensorSpec((1, *network.input_shape[1:]), tf.float32)])
+    def one_window(window: tf.Tensor) -> tf.Tensor:
+        return network(window, training=False)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([one_window.get_concrete_function()], network)
+    if quantise:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    with silenced():
+        flatbuffer: bytes = converter.convert()
+    return flatbuffer
+
+
+def check_operators(flatbuffer: bytes) -> None:
+    """Checks that the LSTM is fused, its weights have 8 bits, and no operator needs more than TFLite.
+
+    Raises:
+        SertagError: ``bad_conversion``, saying what is wrong.
+    """
+    model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
+    graph = model.subgraphs[0]
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    for code, name in _FORBIDDEN.items():
+        if code in codes:
+            raise SertagError("bad_conversion", f"the converted network holds a {name} operator")
+    fused = [operator for operator in graph.operators if codes[operator.opcodeIndex] == _LSTM]
+    if not fused:
+        raise SertagError("bad_conversion", "the converted network holds no fused LSTM")
+    for operator in fused:
+        weights = [operator.inputs[index] for index in _LSTM_WEIGHTS if operator.inputs[index] >= 0]
+        if any(graph.tensors[weight].type != schema.TensorType.INT8 for weight in weights):
+            raise SertagError("bad_conversion", "the fused LSTM's weights are not 8-bit")
+
+
+_RUN = """
+import sys
+import numpy as np
+from sertag.model import Model
+from sertag.windows import FrameWindow
+model = Model(sys.argv[1], package=sys.argv[2])
+features, length = model.metadata.features, model.metadata.window_frames
+random = np.random.default_rng(0)
+first, second = (
+    FrameWindow(0, random.normal(-40, 10, (length, features.columns)).astype("f"), np.ones(length, bool))
+    for _ in range(2)
+)
+before = model.probabilities(first)
+model.probabilities(second)
+assert np.array_equal(before, model.probabilities(first)), "an answer depends on the one before"
+print(model.interpreter, *before)
+"""
+
+
+def check_runs(path: Path) -> dict[str, str]:
+    """Loads and runs a finished model file in every interpreter, each in a process of its own.
+
+    Returns:
+        The interpreters that ran it, with their versions, and the reason for each that could not.
+
+    Raises:
+        SertagError: ``bad_conversion`` where it does not run, or two interpreters disagree.
+    """
+    answers = {}
+    for package in PACKAGES:
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, str(path), package], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
+            raise SertagError("bad_conversion", f"{path}: does not run in {package}: {reason}")
+        name, version, *numbers = done.stdout.split()
+        answers[f"{name} {version}"] = np.array(numbers, dtype=np.float64)
+    spread = max(np.abs(one - other).max() for one in answers.values() for other in answers.values())
+    if spread > 0.05:
+        raise SertagError("bad_conversion", f"{path}: the interpreters' answers differ by {spread:.3f}")
+    return {name: "runs" for name in answers}

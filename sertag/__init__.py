@@ -1,0 +1,25 @@
+"""Hear when a voice is angry, happy, sad, afraid, disgusted or neutral, across an archive.
+
+``Tagger`` is what the command line is written on.
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sertag.tagger import Tagger
+    from sertag.timeline import Timeline
+
+__all__ = ["Tagger", "Timeline"]
+__version__ = version("sertag")
+
+_HOMES = {"Tagger": "sertag.tagger", "Timeline": "sertag.timeline"}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use, so that `sertag --help` need not load NumPy.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

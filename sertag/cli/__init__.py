@@ -1,0 +1,65 @@
+"""The command line: one thin module per command, no logic."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from sertag import __version__
+from sertag.cli import build_model, scan
+from sertag.errors import SertagError
+
+app = typer.Typer(
+    name="sertag",
+    help="Hear when a voice is angry, happy, sad, afraid, disgusted or neutral, across an archive.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("scan")(scan.scan)
+app.command("build-model")(build_model.build_model)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"sertag {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def main() -> None:
+    """Runs the command line; errors become one line and the documented exit status."""
+    try:
+        status = app(standalone_mode=False)
+    except SertagError as error:
+        _complain(error.message)
+        status = error.exit_status
+    except TyperException as error:
+        _complain(error.format_message())
+        status = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted")
+        status = 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough; what is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str) -> None:
+    if message:
+        print(f"sertag: {message}", file=sys.stderr)

@@ -1,0 +1,67 @@
+"""The TFLite interpreter that is installed: the one module that knows which."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any, Protocol, cast
+
+from sertag.errors import SertagError
+from sertag.types import FloatArray
+
+
+class Interpreter(Protocol):
+    """The calls that ``tflite-runtime`` and ``ai-edge-litert`` share."""
+
+    def allocate_tensors(self) -> None: ...
+    def get_input_details(self) -> list[dict[str, Any]]: ...
+    def get_output_details(self) -> list[dict[str, Any]]: ...
+    def set_tensor(self, tensor_index: int, value: FloatArray) -> None: ...
+    def get_tensor(self, tensor_index: int) -> FloatArray: ...
+    def invoke(self) -> None: ...
+    def reset_all_variables(self) -> None: ...
+
+
+PACKAGES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+"""Packages that bring an interpreter, the preferred one first, and the module that holds it."""
+
+
+def load_interpreter(network: bytes, package: str | None = None) -> tuple[Interpreter, str]:
+    """An interpreter of one thread for a flatbuffer, and the package it is from with its version.
+
+    Args:
+        network: the flatbuffer.
+        package: one of :data:`PACKAGES`; the first that is installed where None.
+
+    Raises:
+        SertagError: where no interpreter is installed.
+        ValueError, RuntimeError: from the interpreter, for a network that it cannot load.
+    """
+    for name in [package] if package else PACKAGES:
+        with contextlib.suppress(ImportError):
+            module = __import__(PACKAGES[name], fromlist=["Interpreter"])
+            with silenced():
+                interpreter = module.Interpreter(model_content=network, num_threads=1)
+                interpreter.allocate_tensors()
+            return cast(Interpreter, interpreter), f"{name} {version(name)}"
+    raise SertagError(
+        "no_interpreter",
+        "no TFLite interpreter is installed; `pip install ai-edge-litert` brings one",
+    )
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keeps what native libraries print off standard error."""
+    sys.stderr.flush()
+    with open(os.devnull, "wb") as nowhere:
+        kept = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

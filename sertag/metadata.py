@@ -1,0 +1,137 @@
+"""What a model file says about itself, so that it cannot be run wrongly.
+
+The metadata are a JSON document in a zip archive at the end of the ``.tflite`` file, as TFLite's
+associated files are: ``unzip -p model.tflite sertag.json`` prints them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sertag.errors import ModelError
+from sertag.features import FeatureSettings
+from sertag.labels import in_order
+from sertag.normalisation import Normalisation
+
+SCHEMA = "sertag-model/1"
+
+_ENTRY = "sertag.json"
+_LARGEST = 64 * 1024
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """A model's settings and provenance.
+
+    ``window`` is in seconds; ``valence`` has a number per label; ``about`` holds what run time
+    does not need: corpora and licences, split, training options, measured accuracy, quantisation.
+    """
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    valence: tuple[int, ...]
+    features: FeatureSettings
+    normalisation: Normalisation
+    window: float
+    temperature: float
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def window_frames(self) -> int:
+        """The window's length in frames."""
+        return self.features.frames_in(self.window)
+
+
+def pack(network: bytes, metadata: ModelMetadata) -> bytes:
+    """A model file: the flatbuffer with its metadata behind it."""
+    document = {
+        "schema": SCHEMA,
+        "name": metadata.name,
+        "version": metadata.version,
+        "labels": metadata.labels,
+        "valence": metadata.valence,
+        "features": asdict(metadata.features),
+        "normalisation": {
+            "mean": [round(float(value), 4) for value in metadata.normalisation.mean],
+            "deviation": [round(float(value), 4) for value in metadata.normalisation.deviation],
+        },
+        "window": metadata.window,
+        "temperature": metadata.temperature,
+        "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
+        "about": metadata.about,
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False).encode()
+    if len(text) > _LARGEST:
+        raise ValueError(f"metadata of {len(text)} bytes are more than {_LARGEST}")
+    file = io.BytesIO(network)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        # A fixed date, so that the same training gives the same file.
+        entry = zipfile.ZipInfo(_ENTRY, (1980, 1, 1, 0, 0, 0))
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, text)
+    return file.getvalue()
+
+
+def unpack(content: bytes, path: Path) -> tuple[bytes, ModelMetadata]:
+    """The flatbuffer and the metadata of a model file.
+
+    Raises:
+        ModelError: where the file was not made by ``sertag build-model``, or is damaged.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entry = archive.getinfo(_ENTRY)
+            if entry.file_size > _LARGEST:
+                raise ModelError(f"{path}: its metadata are larger than {_LARGEST // 1024} KiB")
+            document = json.loads(archive.read(entry))
+    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, EOFError, OSError) as error:
+        raise ModelError(
+            f"{path}: holds no sertag metadata; is it a model made by `sertag build-model`?"
+        ) from error
+    except Exception as error:  # zlib.error and what else a damaged archive may raise
+        raise ModelError(f"{path}: its metadata are damaged; make or fetch the file again") from error
+    try:
+        return _checked(content, document, path)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: its metadata are incomplete or malformed ({error})") from error
+
+
+def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMetadata]:
+    if document["schema"] != SCHEMA:
+        raise ModelError(f"{path}: is of schema {document['schema']!r}; this version reads {SCHEMA!r}")
+    network = content[: int(document["network"]["bytes"])]
+    if hashlib.sha256(network).hexdigest() != document["network"]["sha256"]:
+        raise ModelError(f"{path}: its network is damaged (checksum differs); make or fetch the file again")
+    labels = tuple(document["labels"])
+    if labels != in_order(labels) or len(document["valence"]) != len(labels):
+        raise ValueError("labels")
+    features = FeatureSettings(**document["features"])
+    normalisation = Normalisation(
+        np.array(document["normalisation"]["mean"], dtype=np.float32),
+        np.array(document["normalisation"]["deviation"], dtype=np.float32),
+    )
+    if not normalisation.mean.shape == normalisation.deviation.shape == (features.inputs,):
+        raise ValueError("normalisation")
+    window, temperature = float(document["window"]), float(document["temperature"])
+    if not (0 < window <= 600 and 0 < temperature < 1_000 and np.all(normalisation.deviation > 0)):
+        raise ValueError("window, temperature or deviation")
+    return network, ModelMetadata(
+        name=str(document["name"]),
+        version=str(document["version"]),
+        labels=labels,
+        valence=tuple(int(value) for value in document["valence"]),
+        features=features,
+        normalisation=normalisation,
+        window=window,
+        temperature=temperature,
+        about=dict(document["about"]),
+    )

@@ -1,0 +1,83 @@
+"""A ``.tflite`` file and its metadata to calibrated probabilities."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from sertag.errors import ModelError
+from sertag.interpreter import load_interpreter
+from sertag.metadata import unpack
+from sertag.types import FloatArray
+from sertag.windows import FrameWindow
+
+SHIPPED = Path(__file__).parent / "models"
+"""Folder of the models that come with the package."""
+
+
+class Model:
+    """A loaded model. Not thread safe: one per worker.
+
+    Args:
+        name: name of a shipped model, or path of a ``.tflite`` file.
+        package: which interpreter to use; the preferred one that is installed where None.
+
+    Raises:
+        ModelError: for a file that is missing, damaged, or without metadata.
+    """
+
+    def __init__(self, name: str = "default", *, package: str | None = None) -> None:
+        self.path = _locate(name)
+        try:
+            self._content = self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.path}: cannot be read: {error.strerror}") from error
+        network, self.metadata = unpack(self._content, self.path)
+        try:
+            self._interpreter, self.interpreter = load_interpreter(network, package)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{self.path}: the interpreter cannot load it: {error}") from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        expected = (1, self.metadata.window_frames, self.metadata.features.inputs)
+        if len(inputs) != 1 or tuple(inputs[0]["shape"]) != expected or inputs[0]["dtype"] != np.float32:
+            raise ModelError(f"{self.path}: its network does not take what its metadata say")
+        if len(outputs) != 1 or tuple(outputs[0]["shape"]) != (1, len(self.metadata.labels)):
+            raise ModelError(f"{self.path}: its network does not give what its metadata say")
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the file."""
+        return hashlib.sha256(self._content).hexdigest()
+
+    def logits(self, window: FrameWindow) -> FloatArray:
+        """The network's answer for one window, shape ``(labels,)``."""
+        metadata = self.metadata
+        features = metadata.normalisation.network_input(
+            window.frames, window.speech, metadata.window_frames, metadata.features
+        )
+        # The fused LSTM keeps its state from one call to the next.
+        self._interpreter.reset_all_variables()
+        self._interpreter.set_tensor(self._input, features[None])
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output)[0]
+
+    def probabilities(self, window: FrameWindow) -> FloatArray:
+        """Calibrated probabilities of one window, in the order of the labels, shape ``(labels,)``."""
+        scaled = self.logits(window).astype(np.float64) / self.metadata.temperature
+        raised = np.exp(scaled - scaled.max())
+        return np.asarray(raised / raised.sum(), dtype=np.float32)
+
+
+def _locate(name: str) -> Path:
+    shipped = SHIPPED / f"{name}.tflite"
+    if "/" not in name and shipped.is_file():
+        return shipped
+    path = Path(name)
+    if path.is_file():
+        return path
+    names = ", ".join(sorted(model.stem for model in SHIPPED.glob("*.tflite")))
+    raise ModelError(f"{name}: neither a model file nor the name of a shipped model ({names})")

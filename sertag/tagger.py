@@ -1,0 +1,152 @@
+"""One recording to its timeline: the whole signal path, top to bottom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from sertag.audio import AudioReader
+from sertag.channels import Channels
+from sertag.errors import UsageError
+from sertag.features import FrameStream
+from sertag.labels import NO_SPEECH, UNCERTAIN
+from sertag.model import Model
+from sertag.speech import SpeechGate
+from sertag.timeline import ChannelTimeline, Timeline, Window
+from sertag.types import FloatArray
+from sertag.windows import FrameWindow, WindowStream
+
+
+class Tagger:
+    """Tags recordings with a model.
+
+    >>> timeline = Tagger().tag("call.wav")  # doctest: +SKIP
+    >>> timeline.to_frame()  # doctest: +SKIP
+
+    Args:
+        model: name of a shipped model, path of a model file, or a loaded one.
+        channels: ``mix``, ``split`` or ``left=ROLE,right=ROLE``.
+        hop: seconds from one window to the next; half the model's window where None.
+        min_confidence: probability below which a window is ``uncertain``.
+
+    Raises:
+        ModelError: for a model that cannot be used.
+        UsageError: for settings that cannot be.
+    """
+
+    def __init__(
+        self,
+        model: str | Model = "default",
+        *,
+        channels: str = "mix",
+        hop: float | None = None,
+        min_confidence: float = 0.0,
+    ) -> None:
+        self.channels = Channels.parse(channels)
+        self.model = Model(model) if isinstance(model, str) else model
+        metadata = self.model.metadata
+        self.window = metadata.window
+        self.hop = metadata.window / 2 if hop is None else hop
+        step = metadata.features.hop_seconds
+        steps = self.hop / step
+        if not 1 - 1e-6 <= steps <= metadata.window_frames or abs(steps - round(steps)) > 1e-6:
+            raise UsageError(f"--hop {self.hop:g}: give a multiple of {step:g} s, at most {self.window:g} s")
+        if not 0.0 <= min_confidence <= 1.0:
+            raise UsageError(f"--min-confidence {min_confidence:g}: give a probability from 0 to 1")
+        self.min_confidence = min_confidence
+
+    def tag(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        on_block: Callable[[float, float], None] | None = None,
+    ) -> Timeline:
+        """Tags one recording, whatever its length, in constant memory but for the timeline.
+
+        Args:
+            path: an audio file.
+            name: what the timeline calls the file; its last part where None.
+            on_block: told the share of the recording and the seconds done, every few seconds of it.
+
+        Raises:
+            RecordingError: for a file that cannot be decoded.
+        """
+        path = os.fspath(path)
+        features = self.model.metadata.features
+        with AudioReader(path) as reader:
+            tracks = [_Track(self, channel) for channel in self.channels.names(reader.channels)]
+            for block in reader.blocks(features.sample_rate, mix=not self.channels.split):
+                for track, samples in zip(tracks, block.T, strict=True):
+                    track.push(samples)
+                if on_block:
+                    on_block(reader.progress, reader.duration)
+            return Timeline(
+                file=name or os.path.basename(path),
+                modified=reader.modified,
+                duration=reader.duration,
+                sample_rate=reader.sample_rate,
+                labels=self.model.metadata.labels,
+                valence=self.model.metadata.valence,
+                hop=self.hop,
+                channels=tuple(track.finish(reader.duration) for track in tracks),
+            )
+
+    def tag_window(self, window: FrameWindow) -> Window:
+        """The tag of one window of frames."""
+        metadata = self.model.metadata
+        start = window.start * metadata.features.hop_seconds
+        speech = float(window.speech.mean())
+        level = window.frames[:, metadata.features.level]
+        heard = level[window.speech] if window.has_speech else level
+        decibels = float(10.0 * np.log10(np.mean(10.0 ** (heard.astype(np.float64) / 10.0))))
+        if not window.has_speech:
+            return Window(start, start + self.window, NO_SPEECH, None, speech, decibels, None)
+        probabilities = self.model.probabilities(window)
+        best = int(np.argmax(probabilities))
+        confidence = float(probabilities[best])
+        emotion = metadata.labels[best] if confidence >= self.min_confidence else UNCERTAIN
+        return Window(
+            start, start + self.window, emotion, confidence, speech, decibels, tuple(probabilities.tolist())
+        )
+
+
+class _Track:
+    """One channel on its way through the signal path."""
+
+    def __init__(self, tagger: Tagger, channel: str) -> None:
+        self._tagger = tagger
+        self._channel = channel
+        self._features = tagger.model.metadata.features
+        self._frames = FrameStream(self._features)
+        self._undecided = np.zeros((0, self._features.columns), dtype=np.float32)
+        self._gate = SpeechGate()
+        self._windows = WindowStream(
+            tagger.model.metadata.window_frames, self._features.frames_in(tagger.hop)
+        )
+        self._tagged: list[Window] = []
+        self._speech_frames = 0
+
+    def push(self, samples: FloatArray) -> None:
+        self._advance(self._frames.push(samples), last=False)
+
+    def finish(self, duration: float) -> ChannelTimeline:
+        self._advance(self._frames.finish(), last=True)
+        windows = [
+            window if window.end <= duration else replace(window, end=duration) for window in self._tagged
+        ]
+        speech_seconds = min(self._speech_frames * self._features.hop_seconds, duration)
+        return ChannelTimeline(self._channel, tuple(windows), speech_seconds)
+
+    def _advance(self, frames: FloatArray, *, last: bool) -> None:
+        speech = self._gate.push(
+            frames[:, self._features.level], frames[:, self._features.voicing], last=last
+        )
+        self._undecided = np.concatenate([self._undecided, frames])
+        decided, self._undecided = self._undecided[: len(speech)], self._undecided[len(speech) :]
+        self._speech_frames += int(np.count_nonzero(speech))
+        for window in self._windows.push(decided, speech, last=last):
+            self._tagged.append(self._tagger.tag_window(window))

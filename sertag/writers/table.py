@@ -1,0 +1,64 @@
+"""A table for a person at a terminal: the segments of every recording."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sertag.labels import NO_SPEECH, UNCERTAIN
+from sertag.segments import segments_of
+from sertag.timeline import Failure, Timeline
+from sertag.writers.base import Totals
+
+_STYLES = {
+    "angry": "red",
+    "disgusted": "green",
+    "fearful": "magenta",
+    "happy": "yellow",
+    "sad": "blue",
+    "surprised": "cyan",
+    UNCERTAIN: "dim",
+    NO_SPEECH: "dim",
+}
+_BAR = 20
+
+
+class TableWriter:
+    """A table per recording, a row per segment of each channel."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._console = Console(file=stream)
+
+    def add(self, timeline: Timeline) -> None:
+        """Prints the recording's segments."""
+        table = Table(title=Text(timeline.file, style="bold"), title_justify="left", box=None)
+        for heading in ("channel", "start", "end", "emotion", "confidence"):
+            table.add_column(heading, justify="right" if heading in ("start", "end") else "left")
+        for channel in timeline.channels:
+            for segment in segments_of(timeline, channel):
+                style = _STYLES.get(segment.emotion, "")
+                sure = segment.confidence
+                bar = "" if sure is None else f"{'█' * round(sure * _BAR):{_BAR}} {sure:.2f}"
+                table.add_row(
+                    Text(channel.channel),
+                    clock(segment.start),
+                    clock(segment.end),
+                    Text(segment.emotion, style=style),
+                    Text(bar, style=style),
+                )
+        self._console.print(table)
+
+    def fail(self, failure: Failure) -> None:
+        """Nothing: failures are told on standard error."""
+
+    def finish(self, totals: Totals) -> None:
+        """Nothing: totals are told on standard error."""
+
+
+def clock(seconds: float) -> str:
+    """A time as ``h:mm:ss.s``."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 36_000}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
