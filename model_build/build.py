@@ -103,7 +103,9 @@ def build(
         },
     )
     float_uar = evaluate(trained.network, test, windower, len(labels))
-    return _finish(trained, metadata, corpus, [example.utterance for example in test], float_uar, out, observer)
+    return _finish(
+        trained, metadata, corpus, [example.utterance for example in test], float_uar, out, observer
+    )
 
 
 def _read(

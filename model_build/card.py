@@ -56,8 +56,8 @@ def model_card(metadata: ModelMetadata, evaluation: Evaluation, float_uar: float
     lines += ["", "## Data", ""]
     for corpus in about["corpora"]:
         lines.append(
-            f"{corpus['name']}, {corpus['licence']}: {corpus['clips']:,} clips of {corpus['speakers']} speakers;"
-            f" SHA-256 over names and bytes `{corpus['sha256']}`."
+            f"{corpus['name']}, {corpus['licence']}: {corpus['clips']:,} clips of {corpus['speakers']}"
+            f" speakers; SHA-256 over names and bytes `{corpus['sha256']}`."
         )
     for reason, count in about["skipped"].items():
         lines.append(f"Left out: {count} ({reason}).")

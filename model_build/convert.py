@@ -25,7 +25,7 @@ def convert(network: tf.keras.Model, *, quantise: bool = True) -> bytes:
     """The network as a flatbuffer for one window at a time, its weights in 8 bits."""
 
     # Batch and time are fixed: the converter fuses an LSTM only then.
-    @tf.function(input_signature=[tf.TensorSpec((1, *network.input_shape[1:]), tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec((1, *network.input_shape[1:]), tf.float32)])  # type: ignore[untyped-decorator]
     def one_window(window: tf.Tensor) -> tf.Tensor:
         return network(window, training=False)
 
@@ -92,11 +92,13 @@ def check_runs(path: Path) -> dict[str, str]:
             [sys.executable, "-c", _RUN, str(path), package], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
+            reason = (
+                done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"
+            )
             raise SertagError("bad_conversion", f"{path}: does not run in {package}: {reason}")
         name, version, *numbers = done.stdout.split()
         answers[f"{name} {version}"] = np.array(numbers, dtype=np.float64)
     spread = max(np.abs(one - other).max() for one in answers.values() for other in answers.values())
     if spread > 0.05:
         raise SertagError("bad_conversion", f"{path}: the interpreters' answers differ by {spread:.3f}")
-    return {name: "runs" for name in answers}
+    return dict.fromkeys(answers, "runs")

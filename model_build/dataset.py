@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -56,7 +57,9 @@ def make_examples(
     work = partial(_takes, settings=settings, augmented=augmented)
     # Started afresh, not forked: a fork of a process that runs TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore) as pool:
         for utterance, takes in zip(utterances, pool.map(work, utterances, seeds, chunksize=16), strict=True):
             if isinstance(takes, RecordingError):
                 yield takes

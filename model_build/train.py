@@ -90,7 +90,7 @@ def train(
         from_logits=True, label_smoothing=settings.label_smoothing
     )
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(windows: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = loss_of(targets, network(windows, training=True))
@@ -153,9 +153,7 @@ def clip_logits(
     ]
 
 
-def evaluate(
-    network: tf.keras.Model, examples: Sequence[Example], windower: Windower, classes: int
-) -> float:
+def evaluate(network: tf.keras.Model, examples: Sequence[Example], windower: Windower, classes: int) -> float:
     """UAR one clip at a time: a clip's label is its largest duration-weighted mean probability."""
     predicted: IntArray = np.array(
         [
@@ -174,6 +172,7 @@ class OneCycle(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ign
         self._steps = float(steps)
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The learning rate at a step."""
         done = tf.cast(step, tf.float32) / self._steps
         rising = done / 0.1
         falling = 0.505 + 0.495 * tf.cos(np.pi * tf.clip_by_value((done - 0.1) / 0.9, 0.0, 1.0))

@@ -32,21 +32,42 @@ CALL = (
 MEMO = (
     (0, "en-us+f2", 20, 115, 70, "I did not sleep much. The house is so quiet since he left."),
     (0, "en-us+f2", 15, 110, 65, "Every morning I still put two cups on the table."),
-    (0, "en-us+f2", 80, 190, 120, "And then my sister called, she is coming to stay for the summer, imagine that!"),
+    (
+        0,
+        "en-us+f2",
+        80,
+        190,
+        120,
+        "And then my sister called, she is coming to stay for the summer, imagine that!",
+    ),
 )
 
 
-def speak(voice: str, pitch: int, words: int, volume: int, text: str, rate: int) -> Samples:
+def speak(rate: int, voice: str, pitch: int, words: int, volume: int, text: str) -> Samples:
     """One sentence at ``rate`` Hz."""
-    command = ["espeak-ng", "--stdout", "-v", voice, "-p", str(pitch), "-s", str(words), "-a", str(volume), text]
+    command = [
+        "espeak-ng",
+        "--stdout",
+        "-v",
+        voice,
+        "-p",
+        str(pitch),
+        "-s",
+        str(words),
+        "-a",
+        str(volume),
+        text,
+    ]
     spoken = subprocess.run(command, capture_output=True, check=True).stdout
     samples, spoken_rate = soundfile.read(io.BytesIO(spoken))
     return np.asarray(soxr.resample(samples, spoken_rate, rate))
 
 
-def conversation(script: tuple[tuple[int, str, int, int, int, str], ...], channels: int, rate: int) -> Samples:
+def conversation(
+    script: tuple[tuple[int, str, int, int, int, str], ...], channels: int, rate: int
+) -> Samples:
     """Sentences one after the other, a pause between, faint noise on every channel."""
-    spoken = [(channel, speak(*rest, rate)) for channel, *rest in script]  # type: ignore[arg-type]
+    spoken = [(channel, speak(rate, *how)) for channel, *how in script]  # type: ignore[arg-type]
     pause = rate * 3 // 4
     length = 2 * rate + sum(len(samples) + pause for _, samples in spoken)
     out = np.random.default_rng(0).normal(0.0, 0.0005, (length, channels))

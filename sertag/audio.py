@@ -53,7 +53,7 @@ class AudioReader:
     @property
     def progress(self) -> float:
         """Share of the recording decoded so far, by what its header says."""
-        return min(1.0, self.samples_read / max(1, self._file.frames))
+        return min(1.0, self.samples_read / max(1, int(self._file.frames)))
 
     @property
     def duration(self) -> float:
@@ -110,7 +110,7 @@ class AudioReader:
             if status.st_size == 0:
                 raise RecordingError("empty", "has 0 bytes")
             with open(self._path, "rb"):
-                return status.st_mtime
+                return float(status.st_mtime)
         except FileNotFoundError as error:
             raise RecordingError("vanished", "is no longer there") from error
         except PermissionError as error:

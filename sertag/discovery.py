@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from sertag.errors import UsageError
 
 EXTENSIONS = frozenset(
-    ".aif .aifc .aiff .al .amr .au .caf .flac .gsm .m4a .mp2 .mp3 .oga .ogg .opus .rf64 .snd .spx .voc .w64"
-    " .wav .wave .webm .wma".split()
+    (
+        *(".aif", ".aifc", ".aiff", ".al", ".amr", ".au", ".caf", ".flac", ".gsm", ".m4a", ".mp2", ".mp3"),
+        *(".oga", ".ogg", ".opus", ".rf64", ".snd", ".spx", ".voc", ".w64", ".wav", ".wave", ".webm", ".wma"),
+    )
 )
 """What recordings are usually called; such a file that cannot be decoded is a failure, not ignored."""
 
@@ -107,4 +109,6 @@ def _sounds_like_audio(path: str) -> bool:
     if head[:4] == b"FORM":
         return head[8:12] in (b"AIFF", b"AIFC")
     frame_sync = head[:1] == b"\xff" and head[1:2] in (b"\xfb", b"\xfa", b"\xf3", b"\xf2")
-    return frame_sync or head.startswith((b"fLaC", b"OggS", b"ID3", b".snd", b"caff", b"riff\x2e\x91\xcf\x11"))
+    return frame_sync or head.startswith(
+        (b"fLaC", b"OggS", b"ID3", b".snd", b"caff", b"riff\x2e\x91\xcf\x11")
+    )

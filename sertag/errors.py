@@ -41,3 +41,16 @@ class ModelError(SertagError):
 
 class RecordingError(SertagError):
     """One recording cannot be tagged; a run over many goes on without it."""
+
+    def __reduce__(self) -> tuple[type[RecordingError], tuple[str, str]]:
+        # Workers send it home pickled.
+        return RecordingError, (self.code, self.message)
+
+
+class InterruptedRunError(SertagError):
+    """A person pressed Ctrl-C."""
+
+    exit_status = 130
+
+    def __init__(self, message: str) -> None:
+        super().__init__("interrupted", message)

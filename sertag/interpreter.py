@@ -16,13 +16,26 @@ from sertag.types import FloatArray
 class Interpreter(Protocol):
     """The calls that ``tflite-runtime`` and ``ai-edge-litert`` share."""
 
-    def allocate_tensors(self) -> None: ...
-    def get_input_details(self) -> list[dict[str, Any]]: ...
-    def get_output_details(self) -> list[dict[str, Any]]: ...
-    def set_tensor(self, tensor_index: int, value: FloatArray) -> None: ...
-    def get_tensor(self, tensor_index: int) -> FloatArray: ...
-    def invoke(self) -> None: ...
-    def reset_all_variables(self) -> None: ...
+    def allocate_tensors(self) -> None:
+        """Prepares the network to run."""
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        """Inputs: each one's index, shape and type."""
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        """Outputs: each one's index, shape and type."""
+
+    def set_tensor(self, tensor_index: int, value: FloatArray) -> None:
+        """Copies an input in."""
+
+    def get_tensor(self, tensor_index: int) -> FloatArray:
+        """Copies an output out."""
+
+    def invoke(self) -> None:
+        """Runs the network."""
+
+    def reset_all_variables(self) -> None:
+        """Clears what the fused LSTM keeps between runs."""
 
 
 PACKAGES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}

@@ -63,7 +63,8 @@ class Model:
         self._interpreter.reset_all_variables()
         self._interpreter.set_tensor(self._input, features[None])
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output)[0]
+        logits: FloatArray = self._interpreter.get_tensor(self._output)[0]
+        return logits
 
     def probabilities(self, window: FrameWindow) -> FloatArray:
         """Calibrated probabilities of one window, in the order of the labels, shape ``(labels,)``."""

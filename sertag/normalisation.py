@@ -19,6 +19,7 @@ def relative_frames(frames: FloatArray, speech: BoolArray, settings: FeatureSett
     Args:
         frames: shape ``(n, settings.columns)``.
         speech: which of them are speech, shape ``(n,)``; all count where none is.
+        settings: what the columns are.
 
     Returns:
         Log-mel columns in dB relative to the mean power of the speech, then pitch and voicing;

@@ -77,9 +77,7 @@ def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
 
 
 def _quarter(cells: Cells, inside: npt.NDArray[np.bool_], names: tuple[str, ...]) -> Quarter:
-    seconds = np.array(
-        [cells.speech[inside & (cells.label == index)].sum() for index in range(len(names))]
-    )
+    seconds = np.array([cells.speech[inside & (cells.label == index)].sum() for index in range(len(names))])
     total = float(seconds.sum())
     shares = seconds / total if total else seconds
     emotions = {name: float(share) for name, share in zip(names, shares, strict=True)}

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from conftest import voice
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import RANGE, Normalisation, relative_frames
 from sertag.speech import speech_frames
+
+from conftest import voice
 
 SETTINGS = FeatureSettings()
 PLAIN = Normalisation(np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32))

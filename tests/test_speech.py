@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conftest import voice
 from sertag.features import FeatureSettings, frames_of
 from sertag.speech import LOOK_AHEAD, SpeechGate, speech_frames
 from sertag.types import BoolArray, FloatArray
+
+from conftest import voice
 
 SETTINGS = FeatureSettings()
 

@@ -8,7 +8,8 @@ from sertag.windows import FrameWindow, WindowStream
 
 def cut(count: int, length: int, hop: int, block: int) -> list[FrameWindow]:
     frames = np.arange(count, dtype=np.float32)[:, None]
-    stream, found = WindowStream(length, hop), []
+    stream = WindowStream(length, hop)
+    found: list[FrameWindow] = []
     for at in range(0, count, block):
         part = frames[at : at + block]
         found += stream.push(part, part[:, 0] % 2 == 0, last=at + block >= count)

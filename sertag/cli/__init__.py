@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -50,13 +49,6 @@ def main() -> None:
     except TyperException as error:
         _complain(error.format_message())
         status = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted")
-        status = 130
-    except BrokenPipeError:
-        # Whoever read our output has had enough; what is left in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
     sys.exit(status if isinstance(status, int) else 0)
 
 

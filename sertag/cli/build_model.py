@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sertag.errors import SertagError, UsageError
+from sertag.errors import InterruptedRunError, SertagError, UsageError
 
 
 def build_model(
@@ -44,18 +44,25 @@ def build_model(
     from sertag.cli.build_progress import BuildProgress
 
     with BuildProgress(quiet=quiet) as progress:
-        built = build(corpora, out, window=window, epochs=epochs, seed=seed, observer=progress)
+        try:
+            built = build(corpora, out, window=window, epochs=epochs, seed=seed, observer=progress)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                "interrupted before the first epoch was over; nothing was written"
+            ) from None
     accuracy = built.evaluation
     print(
         f"{out}: {built.size / 1000:,.0f} kB, trained on {built.metadata.about['corpora'][0]['name']};"
         f" card: {out.with_suffix('.md')}"
     )
     print(
-        f"UAR {accuracy.uar} on {accuracy.clips:,} clips of {accuracy.speakers} unseen speakers, one clip at a"
-        f" time, quantised (float: {built.float_uar:.3f})"
+        f"UAR {accuracy.uar} on {accuracy.clips:,} clips of {accuracy.speakers} unseen speakers, one clip"
+        f" at a time, quantised (float: {built.float_uar:.3f})"
     )
     for reason, count in built.metadata.about["skipped"].items():
         print(f"Left out: {count} ({reason})")
     if built.interrupted:
-        print(f"Interrupted; the model holds the best weights so far, of epoch {built.metadata.about['epoch']}.")
+        print(
+            f"Interrupted; the model holds the best weights so far, of epoch {built.metadata.about['epoch']}."
+        )
         raise typer.Exit(130)

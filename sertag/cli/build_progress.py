@@ -47,5 +47,7 @@ class BuildProgress:
     def epoch(self, epoch: Epoch) -> None:
         """Shows what the epoch gave."""
         if self._task is not None:
-            figures = f"epoch {epoch.number}, loss {epoch.loss:.3f}, validation UAR {epoch.validation_uar:.3f}"
+            figures = (
+                f"epoch {epoch.number}, loss {epoch.loss:.3f}, validation UAR {epoch.validation_uar:.3f}"
+            )
             self._bar.update(self._task, figures=figures)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from enum import Enum
+from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sertag.errors import NothingFoundError
+from sertag.errors import InterruptedRunError, NothingFoundError
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """What standard output may hold."""
 
     csv = "csv"
@@ -72,13 +73,22 @@ def scan(
         raise NothingFoundError(f"{', '.join(paths)}: no recording found; nothing was written")
     run = run_of(tagger)
     with ScanProgress(find_recordings(paths), quiet=quiet) as progress:
-        if out:
-            with FileOutputs(out, run) as outputs:
-                progress.failures_path = outputs.failures_path
-                totals = scan_archive(chain([first], recordings), tagger, outputs, observer=progress)
-        else:
-            person = sys.stdout.isatty() and format is None
-            writer = TableWriter(sys.stdout) if person else make_writer(format or "jsonl", sys.stdout, run)
-            totals = scan_archive(chain([first], recordings), tagger, writer, observer=progress)
+        try:
+            if out:
+                with FileOutputs(out, run) as outputs:
+                    progress.failures_path = outputs.failures_path
+                    totals = scan_archive(chain([first], recordings), tagger, outputs, observer=progress)
+            else:
+                person = sys.stdout.isatty() and format is None
+                writer = (
+                    TableWriter(sys.stdout) if person else make_writer(format or "jsonl", sys.stdout, run)
+                )
+                totals = scan_archive(chain([first], recordings), tagger, writer, observer=progress)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted" + ("; nothing was written" if out else "")) from None
+        except BrokenPipeError:
+            # Whoever reads our output has had enough; what is left in the buffer goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
     progress.conclude(totals)
     raise typer.Exit(3 if totals.failed else 0)

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from sertag.timeline import Failure, Timeline
 
-
 SCHEMA = "sertag/1"
 """Version of the outputs' shape; changes when a column or key does."""
 

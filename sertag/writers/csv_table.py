@@ -20,8 +20,10 @@ class CsvWriter:
         """Writes a row per window."""
         for file, channel, start, end, emotion, confidence, speech, *probabilities in timeline.rows():
             self._csv.writerow(
-                (file, channel, f"{start:.3f}", f"{end:.3f}", emotion, *map(_share, (confidence, speech)))
-                + tuple(map(_share, probabilities))
+                (
+                    *(file, channel, f"{start:.3f}", f"{end:.3f}", emotion),
+                    *map(_share, (confidence, speech, *probabilities)),
+                )
             )
 
     def fail(self, failure: Failure) -> None:

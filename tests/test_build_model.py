@@ -1,0 +1,248 @@
+"""Trains for real, on a corpus of synthetic voices with CREMA-D's names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+
+from model_build.corpora import read_corpora
+from model_build.split import split_speakers
+from sertag import Tagger
+from sertag.errors import UsageError
+
+from conftest import SERTAG, Cli, voice, write
+
+pytest.importorskip("tensorflow", reason="training needs the extra 'build'")
+
+EMOTIONS = {"ANG": 260.0, "SAD": 90.0, "HAP": 170.0}
+SPEAKERS = range(1001, 1009)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight speakers whose emotion is their pitch, so that a network can learn it in moments."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for speaker in SPEAKERS:
+        random = np.random.default_rng(speaker)
+        for code, pitch in EMOTIONS.items():
+            for number, sentence in enumerate(("DFA", "IEO", "IWW", "TAI", "MTI", "ITH")):
+                samples = voice(
+                    float(random.uniform(1.2, 4.0)),
+                    pitch=pitch * float(random.uniform(0.93, 1.07)),
+                    formant=float(random.uniform(500, 700)),
+                    seed=speaker * 10 + number,
+                )
+                write(folder / "deep" / f"{speaker}_{sentence}_{code}_XX.flac", samples)
+    (folder / "README.txt").write_text("no recording")
+    write(folder / "1076_MTI_SAD_XX.wav", voice(1.0))
+    write(folder / "1008_WSI_SAD_XX.wav", np.zeros(16_000, dtype=np.float32))
+    (folder / "1008_IOM_SAD_XX.wav").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    out = tmp_path_factory.mktemp("built") / "mine.tflite"
+    done = subprocess.run(
+        [SERTAG, "build-model", corpus, "--out", out, "--epochs", "25", "--window", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return out, done.stdout
+
+
+def test_what_was_left_out_is_said(built: tuple[Path, str]) -> None:
+    assert "Left out: 1 (CREMA-D: silent)" in built[1]
+    assert "Left out: 1 (name of no known corpus)" in built[1]
+    assert "Left out: 1 (empty)" in built[1]
+    assert "Left out: 1 (no_speech)" in built[1]
+
+
+def test_the_model_works_and_says_where_it_is_from(built: tuple[Path, str], corpus: Path) -> None:
+    out, _ = built
+    metadata = Tagger(str(out)).model.metadata
+    assert metadata.name == "mine"
+    assert metadata.labels == ("angry", "happy", "sad")
+    assert metadata.valence == (-1, 1, -1)
+    assert metadata.window == 2.0
+    assert sum(map(len, metadata.about["split"].values())) == len(SPEAKERS)
+    assert metadata.about["corpora"][0]["sha256"] == read_corpora([corpus]).digest()
+    assert sorted(metadata.about["interpreters"]) == sorted(
+        name
+        for name in metadata.about["interpreters"]
+        if name.startswith(("ai-edge-litert", "tflite-runtime"))
+    )
+    assert len(metadata.about["interpreters"]) == 2
+    card = out.with_suffix(".md").read_text()
+    for part in (
+        "ODbL",
+        metadata.about["corpora"][0]["sha256"],
+        "--epochs 25",
+        "--seed 1",
+        "AI Act",
+        "acted",
+    ):
+        assert part in card
+
+
+def test_a_scan_gives_the_uar_that_was_printed(
+    built: tuple[Path, str], corpus: Path, cli: Cli, tmp_path: Path
+) -> None:
+    out, printed = built
+    about = Tagger(str(out)).model.metadata.about
+    labels = ("angry", "happy", "sad")
+    truth = {"ANG": "angry", "HAP": "happy", "SAD": "sad"}
+    right: dict[str, list[bool]] = {label: [] for label in labels}
+    assert cli("scan", corpus, "--model", out, "--out", "all.csv", "-q").returncode == 3
+    table = pandas.read_csv(tmp_path / "all.csv")
+    for file, rows in table.groupby("file"):
+        speaker, _, code, _ = Path(str(file)).stem.split("_")
+        usable = speaker != "1076" and (rows["emotion"] != "no_speech").any()
+        if f"CREMA-D {speaker}" not in about["split"]["test"] or not usable:
+            continue
+        weights = (rows["end"] - rows["start"]).to_numpy()
+        shares = rows[[f"p_{label}" for label in labels]].fillna(0).to_numpy()
+        right[truth[code]].append(labels[int(np.argmax(weights @ shares))] == truth[code])
+    uar = float(np.mean([np.mean(values) for values in right.values()]))
+    assert f"UAR {uar:.3f} [" in printed
+    assert about["accuracy"]["uar"] == pytest.approx(uar, abs=1e-4)
+    assert uar > 0.6
+
+
+def test_ctrl_c_keeps_the_best_weights(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "part.tflite"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _ANNOUNCING, corpus, out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "an epoch is over\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "Interrupted; the model holds the best weights so far, of epoch" in printed
+    about = Tagger(str(out)).model.metadata.about
+    assert about["interrupted"] is True
+    assert about["epoch"] < 5_000
+
+
+# The real command line, which also says when an epoch is over.
+_ANNOUNCING = """
+import sys
+from sertag.cli import build_progress, main
+def epoch(self, epoch): print("an epoch is over", flush=True)
+build_progress.BuildProgress.epoch = epoch
+sys.argv = ["sertag", "build-model", sys.argv[1], "--out", sys.argv[2], "--epochs", "5000"]
+main()
+"""
+
+
+def test_ctrl_c_before_the_first_epoch_writes_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "none.tflite"
+    for number in range(1001, 1040):
+        for take in range(20):
+            name = f"{number}_{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[take]}AA_ANG_XX.flac"
+            write(tmp_path / "large" / name, voice(5.0))
+    process = subprocess.Popen(
+        [SERTAG, "build-model", tmp_path / "large", "--out", out],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(6.0)
+    # As a terminal does: the signal goes to the workers as well.
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "sertag: interrupted before the first epoch was over; nothing was written\n"
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["nowhere", "--out", "m.tflite"], 2, "nowhere: no such folder"),
+        (["nothing", "--out", "m.tflite"], 2, "nothing: no recording with the name of a known corpus"),
+        (["two", "--out", "m.tflite"], 2, "2 speakers found; training, validation and test need one each"),
+        (["two", "--out", "m.bin"], 2, "--out m.bin: a model's name ends in .tflite"),
+        (["two", "--out", "no/m.tflite"], 1, "no/m.tflite: its folder does not exist"),
+        (["two", "--out", "m.tflite", "--window", "0.1"], 2, "--window 0.1: give 0.5 to 30 s"),
+    ],
+)
+def test_one_clear_line(
+    cli: Cli, corpus: Path, tmp_path: Path, arguments: list[str], status: int, line: str
+) -> None:
+    (tmp_path / "nothing").mkdir()
+    write(tmp_path / "nothing/call.wav", voice(1.0))
+    for name in ("1001_DFA_ANG_XX.flac", "1002_DFA_ANG_XX.flac"):
+        (tmp_path / "two").mkdir(exist_ok=True)
+        shutil.copy(corpus / "deep" / name, tmp_path / "two")
+    done = cli("build-model", *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(f"sertag: {line}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['tensorflow'] = None; from sertag.cli import main;"
+        "sys.argv = ['sertag', 'build-model', '.', '--out', 'm.tflite']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "sertag: build-model needs TensorFlow 2.15 (Python 3.11): pip install 'sertag[build]'\n"
+    )
+
+
+def test_no_speaker_is_on_two_sides_and_the_split_is_fixed(corpus: Path) -> None:
+    utterances = read_corpora([corpus]).utterances
+    split = split_speakers(utterances)
+    sides = [*split.training, *split.validation, *split.test]
+    assert sorted(sides) == sorted({utterance.speaker for utterance in utterances})
+    assert len(sides) == len(set(sides))
+    assert split == split_speakers(utterances[::-1])
+
+
+def test_names_decide_and_not_extensions(tmp_path: Path) -> None:
+    for name in (
+        "1001_DFA_ANG_XX.wav",
+        "a/1002_IEO_HAP_LO.opus",
+        "b/1091_WSI_NEU_XX.FLAC",
+        "1040_ITH_SAD_X.mp3",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("1001_DFA_XXX_XX.wav", "03-01-01-01-01-01-01.wav", "x1001_DFA_ANG_XX.wav"):
+        (tmp_path / name).touch()
+    corpus = read_corpora([tmp_path])
+    assert [(item.speaker, item.emotion) for item in corpus.utterances] == [
+        ("CREMA-D 1001", "angry"),
+        ("CREMA-D 1002", "happy"),
+        ("CREMA-D 1040", "sad"),
+        ("CREMA-D 1091", "neutral"),
+    ]
+    assert corpus.skipped == {"name of no known corpus": 3}
+
+
+def test_a_folder_without_a_corpus(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no recording with the name of a known corpus"):
+        read_corpora([tmp_path])

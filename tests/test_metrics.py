@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model_build.metrics import confusion, fit_temperature, recalls, softmax, uar, uar_interval
+
+TARGETS = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+PREDICTED = np.array([0, 0, 0, 1, 1, 0, 2, 3])
+
+
+def test_uar_is_the_mean_of_the_recalls() -> None:
+    np.testing.assert_allclose(recalls(TARGETS, PREDICTED, 3), [0.75, 0.5, 0.5])
+    assert uar(TARGETS, PREDICTED, 3) == pytest.approx(1.75 / 3)
+
+
+def test_a_class_that_does_not_occur_does_not_count() -> None:
+    assert uar(np.array([0, 0]), np.array([0, 1]), 3) == 0.5
+
+
+def test_confusion() -> None:
+    assert confusion(TARGETS, PREDICTED, 4)[:3].tolist() == [[3, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]]
+
+
+def test_interval_over_speakers() -> None:
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 3, 600)
+    speakers = [f"speaker {number % 20}" for number in range(600)]
+    predicted = np.where(random.random(600) < 0.7, targets, (targets + 1) % 3)
+    interval = uar_interval(targets, predicted, speakers, 3)
+    assert interval.low < interval.value < interval.high
+    assert interval.value == pytest.approx(0.7, abs=0.05)
+    assert 0.04 < interval.high - interval.low < 0.12
+    # One speaker who is never right widens it; hearing the same clips twice does not narrow it.
+    twice = uar_interval(np.tile(targets, 2), np.tile(predicted, 2), speakers * 2, 3)
+    assert (twice.low, twice.high) == pytest.approx((interval.low, interval.high))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_temperature_is_found(temperature: float) -> None:
+    random = np.random.default_rng(1)
+    logits = random.normal(0, 2, (4_000, 1, 4)).astype(np.float32)
+    truth = softmax(logits[:, 0])
+    targets = np.array([random.choice(4, p=row / row.sum()) for row in truth.astype(np.float64)])
+    found = fit_temperature(list(logits * temperature), targets)
+    assert found == pytest.approx(temperature, rel=0.1)

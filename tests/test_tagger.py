@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sertag import Tagger, Timeline
+from sertag.errors import RecordingError, UsageError
+from sertag.labels import NO_SPEECH, UNCERTAIN
+
+from conftest import SAMPLES, voice, write
+
+
+def same(one: Timeline, other: Timeline) -> bool:
+    return [channel.windows for channel in one.channels] == [channel.windows for channel in other.channels]
+
+
+def test_a_call_from_end_to_end() -> None:
+    timeline = Tagger(channels="split").tag(SAMPLES / "parcel-call.wav")
+    assert timeline.file == "parcel-call.wav"
+    assert timeline.sample_rate == 8_000
+    assert [channel.channel for channel in timeline.channels] == ["left", "right"]
+    for channel in timeline.channels:
+        windows = channel.windows
+        assert [window.start for window in windows] == [1.5 * number for number in range(len(windows))]
+        assert all(window.end - window.start == 3.0 for window in windows[:-1])
+        assert windows[-1].end == timeline.duration
+        emotions = {window.emotion for window in windows}
+        assert NO_SPEECH in emotions
+        assert len(emotions) > 1
+        for window in windows:
+            if window.emotion == NO_SPEECH:
+                assert (window.confidence, window.probabilities) == (None, None)
+            else:
+                assert window.probabilities is not None
+                assert sum(window.probabilities) == pytest.approx(1, abs=1e-5)
+                assert window.confidence == max(window.probabilities)
+
+
+def test_tagging_others_in_between_changes_nothing() -> None:
+    tagger = Tagger()
+    first = tagger.tag(SAMPLES / "voice-memo.flac")
+    tagger.tag(SAMPLES / "parcel-call.wav")
+    assert same(first, tagger.tag(SAMPLES / "voice-memo.flac"))
+    assert same(first, Tagger().tag(SAMPLES / "voice-memo.flac"))
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.4, 2.9, 3.0, 3.001, 4.5, 4.51])
+def test_short_recordings_are_tagged_too(tmp_path: Path, seconds: float) -> None:
+    timeline = Tagger().tag(write(tmp_path / "a.wav", voice(seconds)))
+    windows = timeline.channels[0].windows
+    assert len(windows) == max(1, 1 + int(np.ceil((seconds - 3.0) / 1.5 - 1e-9)))
+    assert windows[-1].end == timeline.duration == pytest.approx(seconds, abs=1e-4)
+    if seconds >= 0.4:
+        assert windows[0].emotion != NO_SPEECH
+
+
+def test_frame_has_the_columns_of_the_contract() -> None:
+    timeline = Tagger().tag(SAMPLES / "voice-memo.flac")
+    frame = timeline.to_frame()
+    assert list(frame.columns) == [
+        *("file", "channel", "start", "end", "emotion", "confidence", "speech"),
+        *("p_angry", "p_disgusted", "p_fearful", "p_happy", "p_neutral", "p_sad"),
+    ]
+    assert len(frame) == len(timeline.channels[0].windows)
+    assert (frame["channel"] == "mix").all()
+    tagged = frame[frame["emotion"] != NO_SPEECH]
+    assert tagged.filter(like="p_").sum(axis=1).between(0.999, 1.001).all()
+
+
+def test_hop_and_confidence() -> None:
+    timeline = Tagger(hop=0.5, min_confidence=1.0).tag(SAMPLES / "voice-memo.flac")
+    windows = timeline.channels[0].windows
+    assert [window.start for window in windows] == [0.5 * number for number in range(len(windows))]
+    assert {window.emotion for window in windows} <= {UNCERTAIN, NO_SPEECH}
+
+
+@pytest.mark.parametrize("hop", [0.0, -1.0, 0.01, 0.33, 3.02, float("nan"), float("inf")])
+def test_a_hop_that_cannot_be(hop: float) -> None:
+    with pytest.raises(UsageError, match="--hop"):
+        Tagger(hop=hop)
+
+
+@pytest.mark.parametrize("confidence", [-0.1, 1.1, float("nan")])
+def test_a_confidence_that_cannot_be(confidence: float) -> None:
+    with pytest.raises(UsageError, match="--min-confidence"):
+        Tagger(min_confidence=confidence)
+
+
+def test_roles() -> None:
+    tagger = Tagger(channels="left=agent,right=customer")
+    timeline = tagger.tag(SAMPLES / "parcel-call.wav")
+    assert [channel.channel for channel in timeline.channels] == ["agent", "customer"]
+    with pytest.raises(RecordingError) as caught:
+        tagger.tag(SAMPLES / "voice-memo.flac")
+    assert caught.value.code == "role_missing"
+
+
+@pytest.mark.parametrize("channels", ["", "stereo", "left=a", "left=a,right=a", "right=a,left=b"])
+def test_channels_that_cannot_be(channels: str) -> None:
+    with pytest.raises(UsageError, match="--channels"):
+        Tagger(channels=channels)
+
+
+def test_more_than_two_channels_are_numbered(tmp_path: Path) -> None:
+    sound = np.stack([voice(1.0, seed=seed) for seed in range(3)], axis=1)
+    timeline = Tagger(channels="split").tag(write(tmp_path / "a.wav", sound))
+    assert [channel.channel for channel in timeline.channels] == ["1", "2", "3"]
+    alone = Tagger().tag(write(tmp_path / "b.wav", sound[:, 1]))
+    assert timeline.channels[1].windows == alone.channels[0].windows
+
+
+def test_silence_is_no_speech(tmp_path: Path) -> None:
+    timeline = Tagger().tag(write(tmp_path / "a.wav", np.zeros(160_000, dtype=np.float32)))
+    assert {window.emotion for window in timeline.channels[0].windows} == {NO_SPEECH}
+    assert timeline.channels[0].speech_seconds == 0
