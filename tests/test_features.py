@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from librosa import power_to_db
 from librosa.feature import melspectrogram
 from librosa.filters import mel
 
