@@ -6,7 +6,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, Protocol, cast
 
 from sertag.errors import SertagError
@@ -42,6 +44,11 @@ PACKAGES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "t
 """Packages that bring an interpreter, the preferred one first, and the module that holds it."""
 
 
+def installed_packages() -> list[str]:
+    """Which of :data:`PACKAGES` are installed, the preferred one first."""
+    return [name for name, module in PACKAGES.items() if find_spec(module.split(".")[0])]
+
+
 def load_interpreter(network: bytes, package: str | None = None) -> tuple[Interpreter, str]:
     """An interpreter of one thread for a flatbuffer, and the package it is from with its version.
 
@@ -53,17 +60,16 @@ def load_interpreter(network: bytes, package: str | None = None) -> tuple[Interp
         SertagError: where no interpreter is installed.
         ValueError, RuntimeError: from the interpreter, for a network that it cannot load.
     """
-    for name in [package] if package else PACKAGES:
-        with contextlib.suppress(ImportError):
-            module = __import__(PACKAGES[name], fromlist=["Interpreter"])
-            with silenced():
-                interpreter = module.Interpreter(model_content=network, num_threads=1)
-                interpreter.allocate_tensors()
-            return cast(Interpreter, interpreter), f"{name} {version(name)}"
-    raise SertagError(
-        "no_interpreter",
-        "no TFLite interpreter is installed; `pip install ai-edge-litert` brings one",
-    )
+    name = package or next(iter(installed_packages()), None)
+    if name is None:
+        raise SertagError(
+            "no_interpreter", "no TFLite interpreter is installed; `pip install ai-edge-litert` brings one"
+        )
+    module = import_module(PACKAGES[name])
+    with silenced():
+        interpreter = module.Interpreter(model_content=network, num_threads=1)
+        interpreter.allocate_tensors()
+    return cast(Interpreter, interpreter), f"{name} {version(name)}"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +28,14 @@ def format_of(path: Path) -> str:
     return name
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SertagError("output_failed", f"{path}: cannot be written: {error.strerror}") from error
+
+
 class WholeFile:
     """A text file that appears under its name when complete: written aside, synced, then renamed.
 
@@ -36,21 +44,22 @@ class WholeFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._explained():
+        self.path = path
+        with _writing(path):
             handle, self._aside = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
         self.stream: IO[str] = open(handle, "w", encoding="utf-8", newline="")  # noqa: SIM115
 
     def commit(self) -> None:
         """Puts the file in its place, over an older one."""
-        with self._explained():
+        with _writing(self.path):
             self.stream.flush()
             os.fsync(self.stream.fileno())
             self.stream.close()
+            # A temporary file is private; this one gets the permissions of any new file.
             mask = os.umask(0)
             os.umask(mask)
             os.chmod(self._aside, 0o666 & ~mask)
-            os.replace(self._aside, self._path)
+            os.replace(self._aside, self.path)
 
     def discard(self) -> None:
         """Removes what was written."""
@@ -58,15 +67,6 @@ class WholeFile:
             self.stream.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._aside)
-
-    @contextlib.contextmanager
-    def _explained(self):  # type: ignore[no-untyped-def]
-        try:
-            yield
-        except OSError as error:
-            raise SertagError(
-                "output_failed", f"{self._path}: cannot be written: {error.strerror}"
-            ) from error
 
 
 class FileOutputs:
@@ -80,13 +80,12 @@ class FileOutputs:
             raise UsageError("--out: the same file is given twice")
         formats = [format_of(path) for path in paths]
         self.failures_path = paths[0].with_name(paths[0].name + ".failures.csv")
-        self._files: list[WholeFile] = []
-        self._writers: list[Writer] = []
+        self._outputs: list[tuple[WholeFile, Writer]] = []
         self._failures: WholeFile | None = None
         try:
             for path, name in zip(paths, formats, strict=True):
-                self._files.append(WholeFile(path))
-                self._writers.append(make_writer(name, self._files[-1].stream, run))
+                file = WholeFile(path)
+                self._outputs.append((file, make_writer(name, file.stream, run)))
         except BaseException:
             self._discard()
             raise
@@ -99,32 +98,39 @@ class FileOutputs:
 
     def add(self, timeline: Timeline) -> None:
         """Writes a timeline to every output."""
-        for writer in self._writers:
-            writer.add(timeline)
+        for file, writer in self._outputs:
+            with _writing(file.path):
+                writer.add(timeline)
 
     def fail(self, failure: Failure) -> None:
         """Writes a failure to every output that has a place for it, and to the failures."""
-        for writer in self._writers:
-            writer.fail(failure)
+        for file, writer in self._outputs:
+            with _writing(file.path):
+                writer.fail(failure)
+        first = self._failures is None
         if self._failures is None:
             self._failures = WholeFile(self.failures_path)
-            self._files.append(self._failures)
-            csv.writer(self._failures.stream, lineterminator="\n").writerow(("file", "code", "message"))
-        csv.writer(self._failures.stream, lineterminator="\n").writerow(
-            (failure.file, failure.code, failure.message)
-        )
+        with _writing(self.failures_path):
+            table = csv.writer(self._failures.stream, lineterminator="\n")
+            if first:
+                table.writerow(("file", "code", "message"))
+            table.writerow((failure.file, failure.code, failure.message))
 
     def finish(self, totals: Totals) -> None:
         """Completes all outputs and puts them in their places."""
-        for writer in self._writers:
-            writer.finish(totals)
+        for file, writer in self._outputs:
+            with _writing(file.path):
+                writer.finish(totals)
+        for file in self._files():
+            file.commit()
         if self._failures is None:
             self.failures_path.unlink(missing_ok=True)
-        for file in self._files:
-            file.commit()
-        self._files.clear()
+        self._outputs.clear()
+        self._failures = None
+
+    def _files(self) -> list[WholeFile]:
+        return [file for file, _ in self._outputs] + ([self._failures] if self._failures else [])
 
     def _discard(self) -> None:
-        for file in self._files:
+        for file in self._files():
             file.discard()
-        self._files.clear()

@@ -5,19 +5,18 @@ import json
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sertag.errors import ModelError
-from sertag.interpreter import PACKAGES
+from sertag.interpreter import installed_packages
 from sertag.model import SHIPPED, Model
 from sertag.windows import FrameWindow
 
 DEFAULT = SHIPPED / "default.tflite"
-INSTALLED = [name for name, module in PACKAGES.items() if find_spec(module.split(".")[0])]
+INSTALLED = installed_packages()
 
 
 def window(model: Model, seed: int) -> FrameWindow:

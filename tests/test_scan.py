@@ -219,6 +219,18 @@ def test_an_interrupted_scan_leaves_nothing_half_written(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["calls"]
 
 
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    for out in ("--out r.csv", "--out r.json", "> /dev/full"):
+        command = f"ulimit -f 2; '{SERTAG}' scan '{SAMPLES}' --hop 0.1 {out}"
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[0].startswith("sertag: ")
+        assert "Traceback" not in done.stderr
+        assert os.listdir(tmp_path) == []
+
+
 def test_a_person_at_a_terminal_gets_a_table_and_a_bar(tmp_path: Path) -> None:
     main, other = pty.openpty()
     process = subprocess.Popen(

@@ -46,6 +46,10 @@ def main() -> None:
     except SertagError as error:
         _complain(error.message)
         status = error.exit_status
+    except OSError as error:
+        # Standard output on a full disk, for one.
+        _complain(f"{error.filename or 'output'}: {error.strerror}")
+        status = 1
     except TyperException as error:
         _complain(error.format_message())
         status = error.exit_code
