@@ -1,4 +1,4 @@
-"""Recording conditions that training speakers were not recorded under: speed, noise, telephone."""
+"""What training utterances lack: other tempi, noise, telephones, and other speakers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import scipy.signal
 import soxr
 
+from sertag.features import FeatureSettings
 from sertag.types import FloatArray
 
 TELEPHONE_RATE = 8_000
@@ -51,6 +52,23 @@ def telephone(samples: FloatArray, rate: int, random: np.random.Generator) -> Fl
     peak = max(float(np.max(np.abs(narrow), initial=0.0)), 1e-9)
     narrow = mu_law(narrow / peak * random.uniform(0.1, 1.0))
     return np.asarray(soxr.resample(narrow, TELEPHONE_RATE, rate, quality="HQ"), dtype=np.float32)
+
+
+def vary_speaker(frames: FloatArray, settings: FeatureSettings, random: np.random.Generator) -> FloatArray:
+    """Frames as another speaker might have said them: other formants and another pitch.
+
+    Formants move as a vocal tract of another length moves them (Jaitly and Hinton 2013), by
+    stretching the mel axis; the pitch moves by a tenth of an octave or so.
+    """
+    mels = settings.mels
+    out = frames.copy()
+    position = np.clip(np.arange(mels) * np.exp(random.normal(0.0, 0.03)), 0, mels - 1)
+    below = np.minimum(position.astype(np.int64), mels - 2)
+    share = (position - below).astype(np.float32)
+    out[:, :mels] = frames[:, below] * (1 - share) + frames[:, below + 1] * share
+    voiced = frames[:, settings.pitch] != 0
+    out[voiced, settings.pitch] += np.float32(random.normal(0.0, 0.1))
+    return out
 
 
 def mu_law(samples: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from model_build.augment import augment
+from model_build.augment import augment, vary_speaker
 from model_build.corpora import Utterance
 from sertag.audio import AudioReader
 from sertag.errors import RecordingError
@@ -115,7 +115,7 @@ class Windower:
     hop: int
 
     def random_window(self, take: Take, random: np.random.Generator) -> FloatArray:
-        """A window around some of the take's speech, with bands and stretches of it masked.
+        """A window of the take as another speaker might have said it, parts of it masked.
 
         An archive's windows start anywhere, so half of the windows of short takes start before
         the take does.
@@ -129,6 +129,7 @@ class Windower:
         else:
             frames, speech = take.frames, take.speech
             offset = int(random.integers(0, 1 - spare)) if random.random() < 0.5 else 0
+        frames = vary_speaker(frames, self.settings, random)
         window = self.normalisation.network_input(frames, speech, self.length, self.settings)
         if offset:
             window = np.roll(window, offset, axis=0)

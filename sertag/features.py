@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 
 from sertag.types import FloatArray
@@ -66,6 +67,11 @@ class FeatureSettings:
     def inputs(self) -> int:
         """How many of a frame's columns the network sees: all but the level."""
         return self.mels + 2
+
+    @property
+    def pitch(self) -> int:
+        """The column of the pitch."""
+        return self.mels
 
     @property
     def voicing(self) -> int:
@@ -151,6 +157,11 @@ def frames_of(samples: FloatArray, settings: FeatureSettings) -> FloatArray:
     return np.concatenate([stream.push(samples), stream.finish()])
 
 
+def mean_level(levels: npt.ArrayLike) -> float:
+    """Level in dB of the mean power of some levels in dB."""
+    return float(10.0 * np.log10(np.mean(10.0 ** (np.asarray(levels, dtype=np.float64) / 10.0))))
+
+
 @dataclass(frozen=True)
 class _Analysis:
     """The spectral analysis of framed samples ``(frames, frame_length)``."""
@@ -200,7 +211,7 @@ class _Analysis:
         power = spectrum.real**2 + spectrum.imag**2
         out = np.empty((len(framed), settings.columns), dtype=np.float32)
         out[:, : settings.mels] = _decibels(power @ self._mel)
-        out[:, settings.mels], out[:, settings.voicing] = self._pitch(power)
+        out[:, settings.pitch], out[:, settings.voicing] = self._pitch(power)
         # Parseval: a full-scale sine has level 0 dB.
         level = power[:, self._band].sum(axis=1) * self._level_scale
         out[:, settings.level] = _decibels(level)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sertag.features import FeatureSettings
+from sertag.features import FeatureSettings, mean_level
 from sertag.types import BoolArray, FloatArray
 
 RANGE = 90.0
@@ -26,8 +26,7 @@ def relative_frames(frames: FloatArray, speech: BoolArray, settings: FeatureSett
         shape ``(n, settings.inputs)``.
     """
     level = frames[:, settings.level]
-    heard = level[speech] if speech.any() else level
-    reference = 10.0 * np.log10(np.mean(10.0 ** (heard.astype(np.float64) / 10.0)))
+    reference = mean_level(level[speech] if speech.any() else level)
     out = frames[:, : settings.inputs].copy()
     mel = out[:, : settings.mels]
     np.maximum(mel - np.float32(reference), np.float32(-RANGE), out=mel)

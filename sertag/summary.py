@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sertag.features import mean_level
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.segments import Cells, cells_of
 from sertag.timeline import ChannelTimeline, Timeline
@@ -72,7 +73,7 @@ def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
         most_negative=None
         if worst is None
         else Interval(float(cells.start[worst]), float(cells.end[worst]), float(cells.negative[worst])),
-        mean_level=float(10 * np.log10(np.mean(10.0 ** (np.array(levels) / 10)))) if levels else None,
+        mean_level=mean_level(levels) if levels else None,
     )
 
 

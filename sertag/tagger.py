@@ -11,7 +11,7 @@ import numpy as np
 from sertag.audio import AudioReader
 from sertag.channels import Channels
 from sertag.errors import UsageError
-from sertag.features import FrameStream
+from sertag.features import FrameStream, mean_level
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.model import Model
 from sertag.speech import SpeechGate
@@ -101,8 +101,7 @@ class Tagger:
         start = window.start * metadata.features.hop_seconds
         speech = float(window.speech.mean())
         level = window.frames[:, metadata.features.level]
-        heard = level[window.speech] if window.has_speech else level
-        decibels = float(10.0 * np.log10(np.mean(10.0 ** (heard.astype(np.float64) / 10.0))))
+        decibels = mean_level(level[window.speech] if window.has_speech else level)
         if not window.has_speech:
             return Window(start, start + self.window, NO_SPEECH, None, speech, decibels, None)
         probabilities = self.model.probabilities(window)

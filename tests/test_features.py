@@ -69,7 +69,7 @@ def test_every_sample_has_a_frame(count: int) -> None:
 def test_pitch_of_a_pulse_train(pitch: float) -> None:
     pulses = np.diff(np.floor(np.arange(16_000) * pitch / 16_000), prepend=0.0).astype(np.float32)
     frames = frames_of(pulses, SETTINGS)[5:-5]
-    heard = 170.0 * 2.0 ** frames[:, SETTINGS.mels]
+    heard = 170.0 * 2.0 ** frames[:, SETTINGS.pitch]
     np.testing.assert_allclose(np.median(heard), pitch, rtol=0.02)
     assert np.median(frames[:, SETTINGS.voicing]) > 0.8
 
