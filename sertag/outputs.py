@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,8 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _writing(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             handle, self._aside = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
         self.stream: IO[str] = open(handle, "w", encoding="utf-8", newline="")  # noqa: SIM115
 

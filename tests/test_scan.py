@@ -157,12 +157,14 @@ def test_failures_without_out_are_told_on_standard_error(cli: Cli, tmp_path: Pat
         ([SAMPLES, "--out", "r.xls"], 2, "--out r.xls: the extension names the format"),
         ([SAMPLES, "--out", "r.csv", "--out", "./r.csv"], 2, "--out: the same file is given twice"),
         ([SAMPLES, "--out", "no/folder/r.csv"], 1, "no/folder/r.csv: cannot be written: No such file"),
+        ([SAMPLES, "--out", "folder.csv"], 1, "folder.csv: cannot be written: Is a directory"),
         ([SAMPLES, "--nonsense"], 2, "No such option: --nonsense"),
         ([], 2, "Missing argument 'PATH...'"),
     ],
 )
 def test_one_clear_line(cli: Cli, tmp_path: Path, arguments: list[str], status: int, line: str) -> None:
     (tmp_path / "nothing").mkdir()
+    (tmp_path / "folder.csv").mkdir()
     (tmp_path / "nothing/notes.txt").write_text("no recording")
     (tmp_path / "broken.tflite").write_bytes(b"TFL3" * 1_000)
     before = sorted(os.listdir(tmp_path))
