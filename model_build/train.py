@@ -19,12 +19,12 @@ from sertag.types import FloatArray
 class TrainingSettings:
     """How the network is trained. ``patience`` is in epochs without a better validation UAR."""
 
-    epochs: int = 60
+    epochs: int = 120
     batch: int = 64
     learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
+    weight_decay: float = 2e-2
     label_smoothing: float = 0.1
-    patience: int = 20
+    patience: int = 40
     seed: int = 1
 
 
