@@ -15,7 +15,7 @@ import numpy as np
 from model_build.architectures import NetworkSettings
 from model_build.card import model_card
 from model_build.convert import QUANTISATION, check_operators, check_runs, convert
-from model_build.corpora import Corpus, Utterance, read_corpora
+from model_build.corpora import Corpora, Utterance, read_corpora
 from model_build.dataset import Example, Windower, fit_normalisation, make_examples
 from model_build.evaluate import Evaluation, evaluate_file
 from model_build.metrics import fit_temperature
@@ -38,7 +38,7 @@ class Built:
     """What a build came to."""
 
     metadata: ModelMetadata
-    corpus: Corpus
+    corpora: Corpora
     evaluation: Evaluation
     float_uar: float
     size: int
@@ -63,10 +63,10 @@ def build(
         KeyboardInterrupt: before the first epoch was over; later it ends the training only.
     """
     features = FeatureSettings()
-    corpus = read_corpora(folders)
-    labels = in_order(utterance.emotion for utterance in corpus.utterances)
-    split = split_speakers(corpus.utterances)
-    examples, skipped = _read(corpus, split, labels, features, seed, observer)
+    corpora = read_corpora(folders)
+    labels = in_order(utterance.emotion for utterance in corpora.utterances)
+    split = split_speakers(corpora.utterances)
+    examples, skipped = _read(corpora, split, labels, features, seed, observer)
     training, validation, test = (
         [example for example in examples if example.utterance.speaker in side]
         for side in (split.training, split.validation, split.test)
@@ -90,7 +90,7 @@ def build(
         window=window,
         temperature=_temperature(trained, validation, windower),
         about={
-            "corpora": _describe(corpus),
+            "corpora": _describe(corpora),
             "skipped": skipped,
             "split": asdict(split),
             "command": {"window": window, "epochs": epochs, "seed": seed},
@@ -104,12 +104,12 @@ def build(
     )
     float_uar = evaluate(trained.network, test, windower, len(labels))
     return _finish(
-        trained, metadata, corpus, [example.utterance for example in test], float_uar, out, observer
+        trained, metadata, corpora, [example.utterance for example in test], float_uar, out, observer
     )
 
 
 def _read(
-    corpus: Corpus,
+    corpora: Corpora,
     split: Split,
     labels: Sequence[str],
     features: FeatureSettings,
@@ -117,11 +117,11 @@ def _read(
     observer: Observer,
 ) -> tuple[list[Example], dict[str, int]]:
     """Examples of all usable utterances, and how many were left out, by reason."""
-    skipped = Counter(corpus.skipped)
+    skipped = Counter(corpora.skipped)
     examples = []
-    observer.stage("reading", len(corpus.utterances))
+    observer.stage("reading", len(corpora.utterances))
     for augmented, speakers in ((AUGMENTED, split.training), (0, split.validation + split.test)):
-        chosen = [utterance for utterance in corpus.utterances if utterance.speaker in speakers]
+        chosen = [utterance for utterance in corpora.utterances if utterance.speaker in speakers]
         for result in make_examples(
             chosen, labels, features, augmented=augmented, seed=seed, workers=os.cpu_count() or 1
         ):
@@ -138,22 +138,23 @@ def _temperature(trained: Training, validation: Sequence[Example], windower: Win
     return fit_temperature(logits, np.array([example.target for example in validation]))
 
 
-def _describe(corpus: Corpus) -> list[dict[str, Any]]:
+def _describe(corpora: Corpora) -> list[dict[str, Any]]:
     return [
         {
             "name": corpus.name,
-            "licence": ", ".join(sorted(set(corpus.licences.values()))),
+            "licence": corpus.licence,
             "clips": len(corpus.utterances),
             "speakers": len({utterance.speaker for utterance in corpus.utterances}),
             "sha256": corpus.digest(),
         }
+        for corpus in corpora.corpora
     ]
 
 
 def _finish(
     trained: Training,
     metadata: ModelMetadata,
-    corpus: Corpus,
+    corpora: Corpora,
     test: Sequence[Utterance],
     float_uar: float,
     out: Path,
@@ -176,7 +177,7 @@ def _finish(
         card.write_text(model_card(metadata, evaluation, float_uar, len(content)), encoding="utf-8")
         os.replace(card, out.with_suffix(".md"))
         os.replace(aside, out)
-    return Built(metadata, corpus, evaluation, float_uar, len(content), trained.interrupted)
+    return Built(metadata, corpora, evaluation, float_uar, len(content), trained.interrupted)
 
 
 def _accuracy(evaluation: Evaluation, float_uar: float) -> dict[str, Any]:
@@ -186,7 +187,8 @@ def _accuracy(evaluation: Evaluation, float_uar: float) -> dict[str, Any]:
         "speakers": evaluation.speakers,
         "uar": round(evaluation.uar.value, 4),
         "uar_95": [round(evaluation.uar.low, 4), round(evaluation.uar.high, 4)],
-        "accuracy": round(evaluation.accuracy, 4),
+        "accuracy": round(evaluation.accuracy.value, 4),
+        "calibration_error": round(evaluation.calibration_error, 4),
         "float_uar": round(float_uar, 4),
         "recalls": {label: round(recall, 4) for label, recall in evaluation.recalls.items()},
     }

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import soundfile
+import soxr
 
+from model_build.augment import TELEPHONE_RATE
 from model_build.corpora import Utterance
-from model_build.metrics import IntArray, Interval, confusion, uar_interval
+from model_build.metrics import IntArray, Interval, bootstrap, calibration_error, confusion, uar
+from sertag.audio import AudioReader
 from sertag.tagger import Tagger
 from sertag.timeline import Timeline
+from sertag.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,14 +25,16 @@ class Evaluation:
     """Figures one clip at a time.
 
     ``confusion`` has a row per true label and, behind the labels' columns, one for clips that were
-    all ``no_speech``.
+    all ``no_speech``; these are wrong and do not count in the calibration error.
     """
 
     labels: tuple[str, ...]
     uar: Interval
-    accuracy: float
+    accuracy: Interval
+    calibration_error: float
     confusion: IntArray
     speakers: int
+    uar_by_sex: dict[str, float]
 
     @property
     def clips(self) -> int:
@@ -44,32 +53,54 @@ class Evaluation:
 
 
 def evaluate_file(
-    tagger: Tagger, utterances: Sequence[Utterance], *, on_clip: Callable[[], None] = lambda: None
+    tagger: Tagger,
+    utterances: Sequence[Utterance],
+    *,
+    telephone: bool = False,
+    on_clip: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Tags every utterance as `sertag scan` would, and compares.
 
-    A clip that is all ``no_speech`` counts as wrong.
+    Args:
+        tagger: the model; its labels must include the utterances'.
+        utterances: what to tag. A clip that is all ``no_speech`` counts as wrong.
+        telephone: whether to make an 8 kHz mu-law file of each first, and tag that.
+        on_clip: told after each.
+
+    Raises:
+        RecordingError: for an utterance that cannot be decoded.
     """
     labels = tagger.model.metadata.labels
     classes = len(labels)
     targets = np.array([labels.index(utterance.emotion) for utterance in utterances])
     predicted: IntArray = np.empty(len(utterances), dtype=np.int64)
-    for row, utterance in enumerate(utterances):
-        label = clip_label(tagger.tag(utterance.path))
-        predicted[row] = classes if label is None else labels.index(label)
-        on_clip()
+    confidence = np.empty(len(utterances), dtype=np.float32)
+    with TemporaryDirectory() as folder:
+        for row, utterance in enumerate(utterances):
+            path = _telephoned(utterance.path, Path(folder)) if telephone else utterance.path
+            shares = clip_probabilities(tagger.tag(path))
+            predicted[row] = classes if shares is None else int(np.argmax(shares))
+            confidence[row] = 0.0 if shares is None else shares.max()
+            on_clip()
     speakers = [utterance.speaker for utterance in utterances]
+    right, heard = predicted == targets, predicted < classes
+    sexes = np.array([utterance.sex for utterance in utterances])
     return Evaluation(
         labels=labels,
-        uar=uar_interval(targets, predicted, speakers, classes),
-        accuracy=float(np.mean(targets == predicted)),
+        uar=bootstrap(lambda rows: uar(targets[rows], predicted[rows], classes), speakers),
+        accuracy=bootstrap(lambda rows: float(right[rows].mean()), speakers),
+        calibration_error=calibration_error(confidence[heard], right[heard]),
         confusion=confusion(targets, predicted, classes + 1)[:classes],
         speakers=len(set(speakers)),
+        uar_by_sex={
+            str(sex): uar(targets[sexes == sex], predicted[sexes == sex], classes)
+            for sex in sorted(set(sexes) - {""})
+        },
     )
 
 
-def clip_label(timeline: Timeline) -> str | None:
-    """The label of a clip: its largest duration-weighted mean probability; None where nobody speaks."""
+def clip_probabilities(timeline: Timeline) -> FloatArray | None:
+    """A clip's probabilities: the duration-weighted mean over its windows; None where nobody speaks."""
     tagged = [
         (window.end - window.start, window.probabilities)
         for channel in timeline.channels
@@ -79,4 +110,13 @@ def clip_label(timeline: Timeline) -> str | None:
     if not tagged:
         return None
     durations, probabilities = map(np.array, zip(*tagged, strict=True))
-    return timeline.labels[int(np.argmax(durations @ probabilities))]
+    return np.asarray(durations @ probabilities / durations.sum(), dtype=np.float32)
+
+
+def _telephoned(path: Path, folder: Path) -> Path:
+    with AudioReader(str(path)) as reader:
+        samples = np.concatenate(list(reader.blocks(reader.sample_rate, mix=True)))[:, 0]
+    narrow = soxr.resample(samples, reader.sample_rate, TELEPHONE_RATE, quality="HQ")
+    out = folder / "telephone.wav"
+    soundfile.write(out, narrow, TELEPHONE_RATE, subtype="ULAW")
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,16 +21,12 @@ def confusion(targets: IntArray, predicted: IntArray, classes: int) -> IntArray:
     return table
 
 
-def recalls(targets: IntArray, predicted: IntArray, classes: int) -> npt.NDArray[np.float64]:
-    """Share of each class that was found; NaN for a class without examples."""
-    return np.array(
-        [np.mean(predicted[targets == c] == c) if np.any(targets == c) else np.nan for c in range(classes)]
-    )
-
-
 def uar(targets: IntArray, predicted: IntArray, classes: int) -> float:
     """Unweighted average recall: the mean of the recalls of the classes that occur."""
-    return float(np.nanmean(recalls(targets, predicted, classes)))
+    counts = np.bincount(targets, minlength=classes)
+    hits = np.bincount(targets[targets == predicted], minlength=classes)
+    occurs = counts > 0
+    return float(np.mean(hits[occurs] / counts[occurs]))
 
 
 @dataclass(frozen=True)
@@ -44,24 +41,36 @@ class Interval:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def uar_interval(
-    targets: IntArray, predicted: IntArray, speakers: list[str], classes: int, *, draws: int = 2_000
+def bootstrap(
+    statistic: Callable[[IntArray], float], speakers: Sequence[str], *, draws: int = 2_000
 ) -> Interval:
-    """UAR with the percentile bootstrap over speakers, who are what a new sample would change."""
+    """A figure with the percentile bootstrap over speakers, who are what a new sample would change.
+
+    Args:
+        statistic: the figure on some of the clips, given by their numbers.
+        speakers: who speaks in each clip.
+        draws: how many samples of speakers to draw.
+    """
+    names = np.array(speakers)
+    clips = [np.flatnonzero(names == speaker) for speaker in sorted(set(speakers))]
     random = np.random.default_rng(0)
-    tables = []
-    for speaker in sorted(set(speakers)):
-        rows = np.array([name == speaker for name in speakers])
-        counts = np.bincount(targets[rows], minlength=classes)
-        hits = np.bincount(targets[rows][targets[rows] == predicted[rows]], minlength=classes)
-        tables.append((hits, counts))
-    drawn = random.integers(0, len(tables), (draws, len(tables)))
-    hits_of = np.array([table[0] for table in tables])[drawn].sum(axis=1)
-    counts_of = np.array([table[1] for table in tables])[drawn].sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        figures = np.nanmean(hits_of / counts_of, axis=1)
+    figures = [
+        statistic(np.concatenate([clips[index] for index in random.integers(0, len(clips), len(clips))]))
+        for _ in range(draws)
+    ]
     low, high = np.percentile(figures, [2.5, 97.5])
-    return Interval(uar(targets, predicted, classes), float(low), float(high))
+    return Interval(statistic(np.arange(len(names))), float(low), float(high))
+
+
+def calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], bins: int = 15) -> float:
+    """Expected calibration error: mean distance of confidence and accuracy over equal bins."""
+    number = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    gaps = [
+        np.abs(confidence[number == index].mean() - right[number == index].mean()) * np.mean(number == index)
+        for index in range(bins)
+        if np.any(number == index)
+    ]
+    return float(np.sum(gaps))
 
 
 def fit_temperature(logits: list[FloatArray], targets: IntArray) -> float:

@@ -77,7 +77,7 @@ def test_the_model_works_and_says_where_it_is_from(built: tuple[Path, str], corp
     assert metadata.valence == (-1, 1, -1)
     assert metadata.window == 2.0
     assert sum(map(len, metadata.about["split"].values())) == len(SPEAKERS)
-    assert metadata.about["corpora"][0]["sha256"] == read_corpora([corpus]).digest()
+    assert metadata.about["corpora"][0]["sha256"] == read_corpora([corpus]).corpora[0].digest()
     assert sorted(metadata.about["interpreters"]) == sorted(
         name
         for name in metadata.about["interpreters"]
@@ -231,7 +231,7 @@ def test_names_decide_and_not_extensions(tmp_path: Path) -> None:
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    for name in ("1001_DFA_XXX_XX.wav", "03-01-01-01-01-01-01.wav", "x1001_DFA_ANG_XX.wav"):
+    for name in ("1001_DFA_XXX_XX.wav", "call-17.wav", "x1001_DFA_ANG_XX.wav"):
         (tmp_path / name).touch()
     corpus = read_corpora([tmp_path])
     assert [(item.speaker, item.emotion) for item in corpus.utterances] == [
@@ -241,6 +241,33 @@ def test_names_decide_and_not_extensions(tmp_path: Path) -> None:
         ("CREMA-D 1091", "neutral"),
     ]
     assert corpus.skipped == {"name of no known corpus": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("03-01-02-01-02-01-12.wav", ("RAVDESS 12", "calm", "female")),
+        ("Actor_07/03-01-07-02-02-01-07.ogg", ("RAVDESS 07", "disgusted", "male")),
+        ("DC_sa03.opus", ("SAVEE DC", "sad", "male")),
+        ("KL/su11.wav", ("SAVEE KL", "surprised", "male")),
+        ("OAF_back_ps.wav", ("TESS OAF", "surprised", "female")),
+        ("OA_bite_neutral.wav", ("TESS OAF", "neutral", "female")),
+        ("03a01Fa.wav", ("EMO-DB 03", "happy", "male")),
+        ("16b10Lb.opus", ("EMO-DB 16", "bored", "female")),
+        ("1001_DFA_DIS_XX.wav", ("CREMA-D 1001", "disgusted", "")),
+    ],
+)
+def test_names_of_every_corpus(tmp_path: Path, name: str, expected: tuple[str, str, str]) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    (utterance,) = read_corpora([tmp_path]).utterances
+    assert (utterance.speaker, utterance.emotion, utterance.sex) == expected
+
+
+def test_what_is_sung_is_left_out(tmp_path: Path) -> None:
+    for name in ("03-02-02-01-02-01-12.wav", "03-01-02-01-02-01-12.wav"):
+        (tmp_path / name).touch()
+    assert read_corpora([tmp_path]).skipped == {"RAVDESS: sung": 1}
 
 
 def test_a_folder_without_a_corpus(tmp_path: Path) -> None:

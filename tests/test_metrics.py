@@ -3,14 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_build.metrics import confusion, fit_temperature, recalls, softmax, uar, uar_interval
+from model_build.metrics import (
+    IntArray,
+    bootstrap,
+    calibration_error,
+    confusion,
+    fit_temperature,
+    softmax,
+    uar,
+)
 
 TARGETS = np.array([0, 0, 0, 0, 1, 1, 2, 2])
 PREDICTED = np.array([0, 0, 0, 1, 1, 0, 2, 3])
 
 
 def test_uar_is_the_mean_of_the_recalls() -> None:
-    np.testing.assert_allclose(recalls(TARGETS, PREDICTED, 3), [0.75, 0.5, 0.5])
     assert uar(TARGETS, PREDICTED, 3) == pytest.approx(1.75 / 3)
 
 
@@ -27,13 +34,26 @@ def test_interval_over_speakers() -> None:
     targets = random.integers(0, 3, 600)
     speakers = [f"speaker {number % 20}" for number in range(600)]
     predicted = np.where(random.random(600) < 0.7, targets, (targets + 1) % 3)
-    interval = uar_interval(targets, predicted, speakers, 3)
+
+    def figure(rows: IntArray) -> float:
+        return uar(targets[rows % 600], predicted[rows % 600], 3)
+
+    interval = bootstrap(figure, speakers)
     assert interval.low < interval.value < interval.high
     assert interval.value == pytest.approx(0.7, abs=0.05)
     assert 0.04 < interval.high - interval.low < 0.12
-    # One speaker who is never right widens it; hearing the same clips twice does not narrow it.
-    twice = uar_interval(np.tile(targets, 2), np.tile(predicted, 2), speakers * 2, 3)
+    # Hearing the same clips twice tells nothing new; an interval over clips would narrow.
+    twice = bootstrap(figure, speakers * 2)
     assert (twice.low, twice.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_calibration_error() -> None:
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.2, 1.0, 20_000).astype(np.float32)
+    assert calibration_error(confidence, random.random(20_000) < confidence) < 0.02
+    assert calibration_error(confidence, random.random(20_000) < confidence - 0.2) == pytest.approx(
+        0.2, abs=0.02
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

@@ -9,25 +9,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_build.corpora import crema_d
-from model_build.corpora.utterance import Utterance
+from model_build.corpora import crema_d, emo_db, ravdess, savee, tess
+from model_build.corpora.utterance import LeftOut, Utterance
 from sertag.errors import UsageError
 
-__all__ = ["Corpus", "Utterance", "read_corpora"]
+__all__ = ["Corpora", "Corpus", "Utterance", "read_corpora"]
+
+_KNOWN = (crema_d, emo_db, ravdess, savee, tess)
+_LICENCES = {module.NAME: module.LICENCE for module in _KNOWN}
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The utterances found, in the order of their names, and what was left out and why."""
+    """The utterances of one corpus, in the order of their names, and its licence."""
 
+    name: str
+    licence: str
     utterances: tuple[Utterance, ...]
-    skipped: dict[str, int]
-    licences: dict[str, str]
-
-    @property
-    def name(self) -> str:
-        """The corpora's names, joined."""
-        return " + ".join(sorted(self.licences))
 
     def digest(self) -> str:
         """SHA-256 over all utterances' names and bytes."""
@@ -38,32 +36,59 @@ class Corpus:
         return digest.hexdigest()
 
 
-def read_corpora(folders: Sequence[Path]) -> Corpus:
+@dataclass(frozen=True)
+class Corpora:
+    """All corpora found, by name, and how many files were skipped, by reason."""
+
+    corpora: tuple[Corpus, ...]
+    skipped: dict[str, int]
+
+    @property
+    def utterances(self) -> tuple[Utterance, ...]:
+        """The utterances of all corpora."""
+        return tuple(utterance for corpus in self.corpora for utterance in corpus.utterances)
+
+
+def read_corpora(folders: Sequence[Path]) -> Corpora:
     """Finds the labelled recordings below some folders; names decide, extensions don't.
 
     Raises:
         UsageError: where a folder is missing or no name is that of a known corpus.
     """
-    utterances: list[Utterance] = []
+    found: dict[str, list[Utterance]] = {}
     skipped: Counter[str] = Counter()
     for folder in folders:
         if not folder.exists():
             raise UsageError(f"{folder}: no such folder; give the folder of a corpus")
         for path in _files(folder):
-            if path.stem in crema_d.DEFECTS:
-                skipped[f"CREMA-D: {crema_d.DEFECTS[path.stem]}"] += 1
-            elif utterance := crema_d.parse(path):
-                utterances.append(utterance)
+            what = _parse(path)
+            if isinstance(what, Utterance):
+                found.setdefault(what.corpus, []).append(what)
             else:
-                skipped["name of no known corpus"] += 1
-    if not utterances:
+                skipped[what] += 1
+    if not found:
         places = ", ".join(map(str, folders))
-        raise UsageError(
-            f"{places}: no recording with the name of a known corpus (CREMA-D: 1001_DFA_ANG_XX.wav)"
-        )
-    utterances.sort(key=lambda utterance: (utterance.corpus, utterance.path.name))
-    licences = {utterance.corpus: crema_d.LICENCE for utterance in utterances}
-    return Corpus(tuple(utterances), dict(skipped), licences)
+        examples = ", ".join(f"{module.NAME}: {module.EXAMPLE}" for module in _KNOWN)
+        raise UsageError(f"{places}: no recording with the name of a known corpus ({examples})")
+    return Corpora(
+        tuple(
+            Corpus(name, _LICENCES[name], tuple(sorted(found[name], key=lambda item: item.path.name)))
+            for name in sorted(found)
+        ),
+        dict(skipped),
+    )
+
+
+def _parse(path: Path) -> Utterance | str:
+    """The utterance that a file is, or why it is none."""
+    what: Utterance | LeftOut | None
+    for module in _KNOWN:
+        what = module.parse(path)
+        if isinstance(what, LeftOut):
+            return f"{module.NAME}: {what.reason}"
+        if what is not None:
+            return what
+    return "name of no known corpus"
 
 
 def _files(folder: Path) -> Iterator[Path]:

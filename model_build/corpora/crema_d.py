@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from model_build.corpora.utterance import Utterance
+from model_build.corpora.utterance import LeftOut, Utterance
 
+NAME = "CREMA-D"
 LICENCE = "ODbL 1.0, contents DbCL 1.0"
+EXAMPLE = "1001_DFA_ANG_XX.wav"
 
-DEFECTS = {
+_DEFECTS = {
     "1076_MTI_SAD_XX": "silent",
     "1006_TIE_HAP_XX": "byte-identical under two labels",
     "1006_TIE_NEU_XX": "byte-identical under two labels",
@@ -18,8 +20,6 @@ DEFECTS = {
     "1017_IWW_ANG_XX": "byte-identical under two labels",
     "1017_IWW_FEA_XX": "byte-identical under two labels",
 }
-"""Recordings of the original that no honest figure can use, and why."""
-
 _NAME = re.compile(r"(1\d{3})_[A-Z]{3}_(ANG|DIS|FEA|HAP|NEU|SAD)_(?:XX|LO|MD|HI|X)")
 _EMOTIONS = {
     "ANG": "angry",
@@ -31,10 +31,12 @@ _EMOTIONS = {
 }
 
 
-def parse(path: Path) -> Utterance | None:
-    """The utterance that a file's name describes, or None where it is no CREMA-D name."""
+def parse(path: Path) -> Utterance | LeftOut | None:
+    """What a file's name says, or None where it is no CREMA-D name."""
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return None
+    if path.stem in _DEFECTS:
+        return LeftOut(_DEFECTS[path.stem])
     actor, emotion = match.groups()
-    return Utterance(path, "CREMA-D", f"CREMA-D {actor}", _EMOTIONS[emotion])
+    return Utterance(path, NAME, f"{NAME} {actor}", _EMOTIONS[emotion])

@@ -52,7 +52,8 @@ def build_model(
             ) from None
     accuracy = built.evaluation
     print(
-        f"{out}: {built.size / 1000:,.0f} kB, trained on {built.metadata.about['corpora'][0]['name']};"
+        f"{out}: {built.size / 1000:,.0f} kB, trained on"
+        f" {', '.join(corpus.name for corpus in built.corpora.corpora)};"
         f" card: {out.with_suffix('.md')}"
     )
     print(

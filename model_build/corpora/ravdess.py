@@ -1,0 +1,39 @@
+"""RAVDESS (Livingstone and Russo 2018): ``03-01-06-01-02-01-12.wav``.
+
+Modality (03: audio), channel (01: speech, 02: song), emotion, intensity, statement, repetition, actor.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from model_build.corpora.utterance import LeftOut, Utterance
+
+NAME = "RAVDESS"
+LICENCE = "CC BY-NC-SA 4.0"
+EXAMPLE = "03-01-06-01-02-01-12.wav"
+
+_NAME = re.compile(r"0[123]-(0[12])-(0[1-8])-0[12]-0[12]-0[12]-(\d{2})")
+_EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgusted",
+    "08": "surprised",
+}
+
+
+def parse(path: Path) -> Utterance | LeftOut | None:
+    """What a file's name says, or None where it is no RAVDESS name."""
+    match = _NAME.fullmatch(path.stem)
+    if match is None:
+        return None
+    channel, emotion, actor = match.groups()
+    if channel == "02":
+        return LeftOut("sung")
+    sex = "male" if int(actor) % 2 else "female"
+    return Utterance(path, NAME, f"{NAME} {actor}", _EMOTIONS[emotion], sex)
