@@ -19,8 +19,9 @@ from model_build.corpora import Corpora, Utterance, read_corpora
 from model_build.dataset import Example, Windower, fit_normalisation, make_examples
 from model_build.evaluate import Evaluation, evaluate_file
 from model_build.metrics import fit_temperature
+from model_build.observer import Observer
 from model_build.split import Split, split_speakers
-from model_build.train import Observer, Training, TrainingSettings, clip_logits, evaluate, train
+from model_build.train import Training, TrainingObserver, TrainingSettings, clip_logits, evaluate, train
 from sertag import __version__
 from sertag.errors import RecordingError
 from sertag.features import FeatureSettings
@@ -46,7 +47,7 @@ class Built:
 
 
 def build(
-    folders: Sequence[Path], out: Path, *, window: float, epochs: int, seed: int, observer: Observer
+    folders: Sequence[Path], out: Path, *, window: float, epochs: int, seed: int, observer: TrainingObserver
 ) -> Built:
     """Trains, converts and measures a model; writes ``out`` and the card beside it.
 

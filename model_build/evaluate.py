@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ import soundfile
 import soxr
 
 from model_build.augment import TELEPHONE_RATE
-from model_build.corpora import Utterance
+from model_build.corpora import Corpora, Utterance
 from model_build.metrics import IntArray, Interval, bootstrap, calibration_error, confusion, uar
+from model_build.observer import Observer
 from sertag.audio import AudioReader
+from sertag.errors import UsageError
 from sertag.tagger import Tagger
 from sertag.timeline import Timeline
 from sertag.types import FloatArray
@@ -50,6 +53,50 @@ class Evaluation:
             for index, label in enumerate(self.labels)
             if counts[index]
         }
+
+
+@dataclass(frozen=True)
+class CorpusEvaluation:
+    """Figures on one corpus, and how many of its clips were left out, by reason."""
+
+    corpus: str
+    clean: Evaluation
+    telephone: Evaluation
+    left_out: dict[str, int]
+
+
+def evaluate_corpora(tagger: Tagger, corpora: Corpora, observer: Observer) -> list[CorpusEvaluation]:
+    """Measures a model on each corpus: on clips as they are, and through a telephone.
+
+    Speakers whom the model's training or validation saw are left out, as are clips whose label the
+    model does not know.
+
+    Raises:
+        UsageError: where no clip is left.
+    """
+    split = tagger.model.metadata.about.get("split", {})
+    met = {*split.get("training", ()), *split.get("validation", ())}
+    results = []
+    for corpus in corpora.corpora:
+        left_out: Counter[str] = Counter()
+        usable = []
+        for utterance in corpus.utterances:
+            if utterance.speaker in met:
+                left_out["the model was trained on the speaker"] += 1
+            elif utterance.emotion not in tagger.model.metadata.labels:
+                left_out[f"the model does not know the label {utterance.emotion}"] += 1
+            else:
+                usable.append(utterance)
+        if usable:
+            observer.stage(corpus.name, 2 * len(usable))
+            clean, telephone = (
+                evaluate_file(tagger, usable, telephone=telephone, on_clip=observer.step)
+                for telephone in (False, True)
+            )
+            results.append(CorpusEvaluation(corpus.name, clean, telephone, dict(left_out)))
+    if not results:
+        raise UsageError("no clip is left that the model was not trained on and whose label it knows")
+    return results
 
 
 def evaluate_file(

@@ -37,6 +37,10 @@ class Interval:
     low: float
     high: float
 
+    def rounded(self) -> list[float]:
+        """Value, lower and upper end, with 4 decimals."""
+        return [round(figure, 4) for figure in (self.value, self.low, self.high)]
+
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 

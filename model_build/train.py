@@ -12,6 +12,7 @@ import tensorflow as tf
 from model_build.architectures import NetworkSettings, build_network
 from model_build.dataset import Example, Windower
 from model_build.metrics import IntArray, softmax, uar
+from model_build.observer import Observer
 from sertag.types import FloatArray
 
 
@@ -37,14 +38,8 @@ class Epoch:
     validation_uar: float
 
 
-class Observer(Protocol):
+class TrainingObserver(Observer, Protocol):
     """Is told how a build goes."""
-
-    def stage(self, name: str, total: int) -> None:
-        """A stage of ``total`` steps begins."""
-
-    def step(self) -> None:
-        """A step of the stage is done."""
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch of the training is done."""
@@ -72,7 +67,7 @@ def train(
     settings: TrainingSettings,
     network_settings: NetworkSettings,
     *,
-    observer: Observer,
+    observer: TrainingObserver,
 ) -> Training:
     """Adam with decoupled weight decay, categorical cross-entropy, one learning-rate cycle.
 

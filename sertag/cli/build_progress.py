@@ -1,4 +1,4 @@
-"""What ``sertag build-model`` tells a person on standard error."""
+"""What ``sertag build-model`` and ``sertag evaluate`` tell a person on standard error."""
 
 from __future__ import annotations
 

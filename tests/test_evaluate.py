@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_build.corpora import read_corpora
+from model_build.evaluate import evaluate_file
+from sertag import Tagger
+
+from conftest import Cli, voice, write
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips with RAVDESS's and CREMA-D's names; of RAVDESS 07 all are silent."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for actor in (1, 2, 7):
+        for emotion in (1, 2, 3, 4, 5):
+            samples = voice(2.0, pitch=80.0 * emotion, seed=actor) * (actor != 7)
+            write(folder / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.flac", samples)
+    split = Tagger().model.metadata.about["split"]
+    for speaker in (split["training"][0], split["validation"][0], split["test"][0]):
+        write(folder / f"{speaker.split()[1]}_DFA_ANG_XX.flac", voice(2.0))
+    return folder
+
+
+def test_figures_of_every_corpus(cli: Cli, corpus: Path) -> None:
+    done = cli("evaluate", "default", corpus, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    crema_d, ravdess = json.loads(done.stdout)
+    assert crema_d["clean"]["clips"] == 1
+    assert crema_d["left_out"] == {"the model was trained on the speaker": 2}
+    assert ravdess["left_out"] == {"the model does not know the label calm": 3}
+    for condition in ("clean", "telephone"):
+        figures = ravdess[condition]
+        assert (figures["clips"], figures["speakers"]) == (12, 3)
+        # Silent clips count as wrong.
+        assert np.array(figures["confusion"])[:, -1].sum() == 4
+        assert figures["uar"][0] <= 2 / 3
+        assert set(figures["uar_by_sex"]) == {"female", "male"}
+        assert figures["uar"][1] <= figures["uar"][0] <= figures["uar"][2]
+    table = cli("evaluate", "default", corpus).stdout
+    assert "RAVDESS" in table
+    assert "telephone" in table
+    assert "CREMA-D: 2 clips left out: the model was trained on the speaker" in table
+
+
+def test_the_figures_are_those_of_the_timelines(corpus: Path) -> None:
+    tagger = Tagger()
+    chosen = [
+        item for item in read_corpora([corpus]).utterances if item.speaker in ("RAVDESS 01", "RAVDESS 02")
+    ]
+    known = [item for item in chosen if item.emotion in tagger.model.metadata.labels]
+    right = []
+    for utterance in known:
+        # Clips of one window: their label is the window's.
+        (window,) = tagger.tag(utterance.path).channels[0].windows
+        right.append(window.emotion == utterance.emotion)
+    assert evaluate_file(tagger, known).accuracy.value == pytest.approx(np.mean(right))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["default", "nowhere"], 2, "nowhere: no such folder"),
+        (["nope", "."], 1, "nope: neither a model file nor the name of a shipped model"),
+        (["default", "."], 2, ".: no recording with the name of a known corpus"),
+        (
+            ["default", "calm"],
+            2,
+            "no clip is left that the model was not trained on",
+        ),
+    ],
+)
+def test_one_clear_line(cli: Cli, tmp_path: Path, arguments: list[str], status: int, line: str) -> None:
+    if "calm" in arguments:
+        write(tmp_path / "calm/03-01-02-01-01-01-01.wav", voice(1.0))
+    done = cli("evaluate", *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(f"sertag: {line}")
+    assert len(done.stderr.splitlines()) == 1
