@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -42,6 +43,8 @@ def options(
 
 def main() -> None:
     """Runs the command line; errors become one line and the documented exit status."""
+    # The matrices are small: a second BLAS thread spends its time waiting, and as much again for the kernel.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         status = app(standalone_mode=False)
     except SertagError as error:

@@ -67,11 +67,12 @@ def _print(results: list[CorpusEvaluation]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, title="Unseen speakers, one clip at a time", title_justify="left")
-    for heading in ("corpus", "", "clips", "speakers", "UAR", "accuracy", "calibration error"):
-        table.add_column(heading, justify="left" if heading in ("corpus", "") else "right")
+    title = "Unseen speakers, one clip at a time; 95 % intervals over speakers"
+    table = Table(box=None, title=title, title_justify="left", padding=(0, 1, 0, 0))
+    for heading in ("corpus", "", "clips", "speakers", "UAR", "accuracy", "ECE"):
+        table.add_column(heading, justify="left" if heading in ("corpus", "") else "right", no_wrap=True)
     for result in results:
-        for name, evaluation in (("clean", result.clean), ("telephone", result.telephone)):
+        for name, evaluation in (("clean", result.clean), ("phone", result.telephone)):
             table.add_row(
                 result.corpus if name == "clean" else "",
                 name,
