@@ -135,8 +135,8 @@ def _read(
 
 
 def _temperature(trained: Training, validation: Sequence[Example], windower: Windower) -> float:
-    logits = [logits for logits, _ in clip_logits(trained.network, validation, windower)]
-    return fit_temperature(logits, np.array([example.target for example in validation]))
+    clips = clip_logits(trained.network, validation, windower)
+    return fit_temperature(clips, np.array([example.target for example in validation]))
 
 
 def _describe(corpora: Corpora) -> list[dict[str, Any]]:

@@ -77,24 +77,23 @@ def calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], bins
     return float(np.sum(gaps))
 
 
-def fit_temperature(logits: list[FloatArray], targets: IntArray) -> float:
+def fit_temperature(clips: Sequence[tuple[FloatArray, FloatArray]], targets: IntArray) -> float:
     """Temperature with the smallest negative log-likelihood (Guo et al. 2017).
 
     Args:
-        logits: per example, the logits of its windows, shape ``(windows, classes)``; an example's
-            probability is the mean over its windows.
-        targets: the examples' classes.
+        clips: per clip, the logits of its windows, shape ``(windows, classes)``, and their durations,
+            ``(windows,)``; a clip's probability is the duration-weighted mean over its windows.
+        targets: the clips' classes.
     """
-    grid = np.geomspace(0.25, 4.0, 97)
 
     def loss(temperature: float) -> float:
         chosen = [
-            softmax(example / temperature).mean(axis=0)[target]
-            for example, target in zip(logits, targets, strict=True)
+            (durations @ softmax(logits / temperature))[target] / durations.sum()
+            for (logits, durations), target in zip(clips, targets, strict=True)
         ]
         return -float(np.mean(np.log(np.maximum(chosen, 1e-12))))
 
-    return float(min(grid, key=loss))
+    return float(min(np.geomspace(0.25, 4.0, 97), key=loss))
 
 
 def softmax(logits: FloatArray) -> FloatArray:

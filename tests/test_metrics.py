@@ -62,5 +62,6 @@ def test_temperature_is_found(temperature: float) -> None:
     logits = random.normal(0, 2, (4_000, 1, 4)).astype(np.float32)
     truth = softmax(logits[:, 0])
     targets = np.array([random.choice(4, p=row / row.sum()) for row in truth.astype(np.float64)])
-    found = fit_temperature(list(logits * temperature), targets)
+    clips = [(row, np.ones(1, dtype=np.float32)) for row in logits * np.float32(temperature)]
+    found = fit_temperature(clips, targets)
     assert found == pytest.approx(temperature, rel=0.1)
