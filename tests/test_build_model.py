@@ -17,7 +17,6 @@ import pytest
 from model_build.corpora import read_corpora
 from model_build.split import split_speakers
 from sertag import Tagger
-from sertag.errors import UsageError
 
 from conftest import SERTAG, Cli, voice, write
 
@@ -220,56 +219,3 @@ def test_no_speaker_is_on_two_sides_and_the_split_is_fixed(corpus: Path) -> None
     assert sorted(sides) == sorted({utterance.speaker for utterance in utterances})
     assert len(sides) == len(set(sides))
     assert split == split_speakers(utterances[::-1])
-
-
-def test_names_decide_and_not_extensions(tmp_path: Path) -> None:
-    for name in (
-        "1001_DFA_ANG_XX.wav",
-        "a/1002_IEO_HAP_LO.opus",
-        "b/1091_WSI_NEU_XX.FLAC",
-        "1040_ITH_SAD_X.mp3",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    for name in ("1001_DFA_XXX_XX.wav", "call-17.wav", "x1001_DFA_ANG_XX.wav"):
-        (tmp_path / name).touch()
-    corpus = read_corpora([tmp_path])
-    assert [(item.speaker, item.emotion) for item in corpus.utterances] == [
-        ("CREMA-D 1001", "angry"),
-        ("CREMA-D 1002", "happy"),
-        ("CREMA-D 1040", "sad"),
-        ("CREMA-D 1091", "neutral"),
-    ]
-    assert corpus.skipped == {"name of no known corpus": 3}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("03-01-02-01-02-01-12.wav", ("RAVDESS 12", "calm", "female")),
-        ("Actor_07/03-01-07-02-02-01-07.ogg", ("RAVDESS 07", "disgusted", "male")),
-        ("DC_sa03.opus", ("SAVEE DC", "sad", "male")),
-        ("KL/su11.wav", ("SAVEE KL", "surprised", "male")),
-        ("OAF_back_ps.wav", ("TESS OAF", "surprised", "female")),
-        ("OA_bite_neutral.wav", ("TESS OAF", "neutral", "female")),
-        ("03a01Fa.wav", ("EMO-DB 03", "happy", "male")),
-        ("16b10Lb.opus", ("EMO-DB 16", "bored", "female")),
-        ("1001_DFA_DIS_XX.wav", ("CREMA-D 1001", "disgusted", "")),
-    ],
-)
-def test_names_of_every_corpus(tmp_path: Path, name: str, expected: tuple[str, str, str]) -> None:
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).touch()
-    (utterance,) = read_corpora([tmp_path]).utterances
-    assert (utterance.speaker, utterance.emotion, utterance.sex) == expected
-
-
-def test_what_is_sung_is_left_out(tmp_path: Path) -> None:
-    for name in ("03-02-02-01-02-01-12.wav", "03-01-02-01-02-01-12.wav"):
-        (tmp_path / name).touch()
-    assert read_corpora([tmp_path]).skipped == {"RAVDESS: sung": 1}
-
-
-def test_a_folder_without_a_corpus(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no recording with the name of a known corpus"):
-        read_corpora([tmp_path])

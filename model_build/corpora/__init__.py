@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_build.corpora import crema_d, emo_db, ravdess, savee, tess
+from model_build.corpora import crema_d, emo_db, own, ravdess, savee, tess
 from model_build.corpora.utterance import LeftOut, Utterance
 from sertag.errors import UsageError
 
 __all__ = ["Corpora", "Corpus", "Utterance", "read_corpora"]
 
 _KNOWN = (crema_d, emo_db, ravdess, savee, tess)
-_LICENCES = {module.NAME: module.LICENCE for module in _KNOWN}
+_LICENCES = {module.NAME: module.LICENCE for module in _KNOWN} | {own.NAME: own.LICENCE}
 
 
 @dataclass(frozen=True)
@@ -49,46 +49,62 @@ class Corpora:
         return tuple(utterance for corpus in self.corpora for utterance in corpus.utterances)
 
 
-def read_corpora(folders: Sequence[Path]) -> Corpora:
-    """Finds the labelled recordings below some folders; names decide, extensions don't.
+def read_corpora(places: Sequence[Path]) -> Corpora:
+    """Finds labelled recordings.
+
+    Below a folder, names decide and extensions don't. Folders laid out by emotion, and CSV files,
+    hold one's own recordings (:mod:`model_build.corpora.own`).
 
     Raises:
-        UsageError: where a folder is missing or no name is that of a known corpus.
+        UsageError: where a place is missing, a table is malformed, or nothing is found.
     """
     found: dict[str, list[Utterance]] = {}
     skipped: Counter[str] = Counter()
-    for folder in folders:
-        if not folder.exists():
-            raise UsageError(f"{folder}: no such folder; give the folder of a corpus")
-        for path in _files(folder):
-            what = _parse(path)
+    for place in places:
+        for what in _read(place):
             if isinstance(what, Utterance):
                 found.setdefault(what.corpus, []).append(what)
             else:
-                skipped[what] += 1
+                skipped[what.reason] += 1
     if not found:
-        places = ", ".join(map(str, folders))
         examples = ", ".join(f"{module.NAME}: {module.EXAMPLE}" for module in _KNOWN)
-        raise UsageError(f"{places}: no recording with the name of a known corpus ({examples})")
+        raise UsageError(
+            f"{', '.join(map(str, places))}: no recording with the name of a known corpus ({examples}), no"
+            " folders emotion/speaker"
+        )
     return Corpora(
         tuple(
-            Corpus(name, _LICENCES[name], tuple(sorted(found[name], key=lambda item: item.path.name)))
-            for name in sorted(found)
+            Corpus(name, _LICENCES[name], tuple(sorted(found[name], key=_by_name))) for name in sorted(found)
         ),
         dict(skipped),
     )
 
 
-def _parse(path: Path) -> Utterance | str:
-    """The utterance that a file is, or why it is none."""
+def _read(place: Path) -> Iterator[Utterance | LeftOut]:
+    if place.is_file():
+        yield from own.read_table(place)
+    elif not place.is_dir():
+        raise UsageError(f"{place}: no such folder; give the folder of a corpus, or a CSV")
+    elif own.is_own_folder(place):
+        yield from (own.parse(path, place) for path in _files(place))
+    else:
+        yield from map(_parse, _files(place))
+
+
+def _parse(path: Path) -> Utterance | LeftOut:
+    """The utterance that a file's name tells of, or why there is none."""
     what: Utterance | LeftOut | None
     for module in _KNOWN:
         what = module.parse(path)
         if isinstance(what, LeftOut):
-            return f"{module.NAME}: {what.reason}"
+            return LeftOut(f"{module.NAME}: {what.reason}")
         if what is not None:
             return what
-    return "name of no known corpus"
+    return LeftOut("name of no known corpus")
+
+
+def _by_name(utterance: Utterance) -> tuple[str, str]:
+    return utterance.path.name, str(utterance.path)
 
 
 def _files(folder: Path) -> Iterator[Path]:

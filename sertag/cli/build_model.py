@@ -13,7 +13,7 @@ from sertag.errors import InterruptedRunError, SertagError, UsageError
 
 def build_model(
     corpora: Annotated[
-        list[Path], typer.Argument(metavar="CORPUS...", help="Folders of labelled recordings (CREMA-D).")
+        list[Path], typer.Argument(metavar="CORPUS...", help="Folders of labelled recordings, or CSVs.")
     ],
     out: Annotated[Path, typer.Option(metavar="M.tflite", help="The model; its card (.md) goes beside it.")],
     window: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the model's window.")] = 3.0,
@@ -23,7 +23,9 @@ def build_model(
 ) -> None:
     """Train a model, quantise and convert it, and measure it on speakers that it has never heard.
 
-    Needs the extra "build". Ctrl-C ends the training; the best weights so far are converted.
+    Corpora are CREMA-D, EMO-DB, RAVDESS, SAVEE and TESS, known by their file names, or your own: folders
+    emotion/speaker, or a CSV with file, emotion, speaker. Needs the extra "build". Ctrl-C ends the
+    training; the best weights so far are converted.
     """
     if out.suffix != ".tflite":
         raise UsageError(f"--out {out}: a model's name ends in .tflite")

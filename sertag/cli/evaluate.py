@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model or a file.")],
     corpora: Annotated[
-        list[Path], typer.Argument(metavar="CORPUS...", help="Folders of labelled recordings.")
+        list[Path], typer.Argument(metavar="CORPUS...", help="Folders of labelled recordings, or CSVs.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Measure a model with the code that scan runs, one clip at a time, clean and through a telephone.
 
-    Corpora are known by their file names (CREMA-D, EMO-DB, RAVDESS, SAVEE, TESS). Speakers whom the
-    model was trained on are left out.
+    Known by their names: CREMA-D, EMO-DB, RAVDESS, SAVEE, TESS, folders emotion/speaker, and a CSV with
+    file, emotion, speaker. Speakers whom the model was trained on are left out.
     """
     from model_build.corpora import read_corpora
     from model_build.evaluate import evaluate_corpora

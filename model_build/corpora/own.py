@@ -1,0 +1,69 @@
+"""One's own recordings: folders ``emotion/speaker/...``, or a CSV with ``file,emotion,speaker``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from model_build.corpora.utterance import LeftOut, Utterance
+from sertag.errors import UsageError
+from sertag.labels import VALENCE, in_order
+
+NAME = "own recordings"
+LICENCE = "one's own"
+
+_COLUMNS = ("file", "emotion", "speaker")
+
+
+def is_own_folder(folder: Path) -> bool:
+    """Whether a folder is laid out by emotion: at least two of its folders have a known label's name."""
+    return sum(entry.name in VALENCE and entry.is_dir() for entry in folder.iterdir()) >= 2
+
+
+def parse(path: Path, folder: Path) -> Utterance | LeftOut:
+    """What a file's place below a folder laid out by emotion says."""
+    emotion, *rest = path.relative_to(folder).parts
+    if len(rest) < 2:
+        return LeftOut("not in a folder emotion/speaker")
+    if not _is_label(emotion):
+        return LeftOut(f"the folder {emotion} is not named like a label")
+    return Utterance(path, NAME, f"{folder.name} {rest[0]}", emotion)
+
+
+def read_table(table: Path) -> Iterator[Utterance | LeftOut]:
+    """The recordings of a CSV; ``file`` is relative to its folder.
+
+    Raises:
+        UsageError: where it is no CSV, a column is missing, or a label cannot be one.
+    """
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            yield from _rows(table, csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{table}: is not a CSV in UTF-8 with {', '.join(_COLUMNS)}") from error
+
+
+def _rows(table: Path, rows: csv.DictReader[str]) -> Iterator[Utterance | LeftOut]:
+    missing = [column for column in _COLUMNS if column not in (rows.fieldnames or ())]
+    if missing:
+        raise UsageError(f"{table}: has no column {', '.join(missing)}; it needs {', '.join(_COLUMNS)}")
+    for row in rows:
+        if not _is_label(row["emotion"] or "") or not row["speaker"]:
+            raise UsageError(
+                f"{table}:{rows.line_num}: give an emotion of a-z, 0-9 and _ and a speaker, not"
+                f" {row['emotion']!r} and {row['speaker']!r}"
+            )
+        path = table.parent / (row["file"] or "")
+        if path.is_file():
+            yield Utterance(path, NAME, f"{table.stem} {row['speaker']}", row["emotion"])
+        else:
+            yield LeftOut("file of the table is not there")
+
+
+def _is_label(name: str) -> bool:
+    try:
+        in_order([name])
+    except ValueError:
+        return False
+    return True

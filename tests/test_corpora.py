@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model_build.corpora import read_corpora
+from sertag.errors import UsageError
+
+
+def test_names_decide_and_not_extensions(tmp_path: Path) -> None:
+    for name in (
+        "1001_DFA_ANG_XX.wav",
+        "a/1002_IEO_HAP_LO.opus",
+        "b/1091_WSI_NEU_XX.FLAC",
+        "1040_ITH_SAD_X.mp3",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("1001_DFA_XXX_XX.wav", "call-17.wav", "x1001_DFA_ANG_XX.wav"):
+        (tmp_path / name).touch()
+    corpus = read_corpora([tmp_path])
+    assert [(item.speaker, item.emotion) for item in corpus.utterances] == [
+        ("CREMA-D 1001", "angry"),
+        ("CREMA-D 1002", "happy"),
+        ("CREMA-D 1040", "sad"),
+        ("CREMA-D 1091", "neutral"),
+    ]
+    assert corpus.skipped == {"name of no known corpus": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("03-01-02-01-02-01-12.wav", ("RAVDESS 12", "calm", "female")),
+        ("Actor_07/03-01-07-02-02-01-07.ogg", ("RAVDESS 07", "disgusted", "male")),
+        ("DC_sa03.opus", ("SAVEE DC", "sad", "male")),
+        ("KL/su11.wav", ("SAVEE KL", "surprised", "male")),
+        ("OAF_back_ps.wav", ("TESS OAF", "surprised", "female")),
+        ("OA_bite_neutral.wav", ("TESS OAF", "neutral", "female")),
+        ("03a01Fa.wav", ("EMO-DB 03", "happy", "male")),
+        ("16b10Lb.opus", ("EMO-DB 16", "bored", "female")),
+        ("1001_DFA_DIS_XX.wav", ("CREMA-D 1001", "disgusted", "")),
+    ],
+)
+def test_names_of_every_corpus(tmp_path: Path, name: str, expected: tuple[str, str, str]) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    (utterance,) = read_corpora([tmp_path]).utterances
+    assert (utterance.speaker, utterance.emotion, utterance.sex) == expected
+
+
+def test_what_is_sung_is_left_out(tmp_path: Path) -> None:
+    for name in ("03-02-02-01-02-01-12.wav", "03-01-02-01-02-01-12.wav"):
+        (tmp_path / name).touch()
+    assert read_corpora([tmp_path]).skipped == {"RAVDESS: sung": 1}
+
+
+def test_a_folder_without_a_corpus(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no recording with the name of a known corpus"):
+        read_corpora([tmp_path])
+
+
+def test_own_recordings_in_folders_by_emotion(tmp_path: Path) -> None:
+    names = (
+        "angry/ann/1.wav",
+        "angry/bob/1.wav",
+        "sad/ann/deep/2.flac",
+        "bored/bob/3.wav",
+        "angry/loose.wav",
+    )
+    for name in (*names, "Odd Name/ann/1.wav", "notes.txt"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).touch()
+    corpora = read_corpora([tmp_path / "mine"])
+    assert [(item.speaker, item.emotion) for item in corpora.utterances] == [
+        ("mine ann", "angry"),
+        ("mine bob", "angry"),
+        ("mine ann", "sad"),
+        ("mine bob", "bored"),
+    ]
+    assert corpora.skipped == {
+        "not in a folder emotion/speaker": 2,
+        "the folder Odd Name is not named like a label": 1,
+    }
+
+
+def test_own_recordings_in_a_table(tmp_path: Path) -> None:
+    for name in ("1.wav", "deep/2.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "speaker,emotion,note,file\nann,angry,,1.wav\nbob,bored,x,deep/2.wav\nbob,sad,,gone.wav\n"
+    )
+    corpora = read_corpora([table])
+    assert [(item.path, item.speaker, item.emotion) for item in corpora.utterances] == [
+        (tmp_path / "1.wav", "labels ann", "angry"),
+        (tmp_path / "deep/2.wav", "labels bob", "bored"),
+    ]
+    assert corpora.skipped == {"file of the table is not there": 1}
+
+
+def test_a_recording_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF\xff\xfe\x00\x00WAVE")
+    with pytest.raises(UsageError, match="is not a CSV"):
+        read_corpora([tmp_path / "a.wav"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "has no column file, emotion, speaker"),
+        ("file,emotion\n1.wav,sad\n", "has no column speaker"),
+        ("file,emotion,speaker\n1.wav,Sad!,ann\n", r"labels.csv:2: give an emotion"),
+        ("file,emotion,speaker\n1.wav,sad,ann\n1.wav,no_speech,ann\n", r"labels.csv:3: give an emotion"),
+        ("file,emotion,speaker\n1.wav,sad,\n", r"labels.csv:2: give an emotion"),
+        ("file,emotion,speaker\n1.wav\n", r"labels.csv:2: give an emotion"),
+    ],
+)
+def test_a_malformed_table(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(UsageError, match=reason):
+        read_corpora([tmp_path / "labels.csv"])
