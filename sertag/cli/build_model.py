@@ -50,7 +50,7 @@ def build_model(
             built = build(corpora, out, window=window, epochs=epochs, seed=seed, observer=progress)
         except KeyboardInterrupt:
             raise InterruptedRunError(
-                "interrupted before the first epoch was over; nothing was written"
+                "interrupted; nothing was written"
             ) from None
     accuracy = built.evaluation
     print(
