@@ -23,7 +23,7 @@ from model_build.observer import Observer
 from model_build.split import Split, split_speakers
 from model_build.train import Training, TrainingObserver, TrainingSettings, clip_logits, evaluate, train
 from sertag import __version__
-from sertag.errors import RecordingError
+from sertag.errors import RecordingError, UsageError
 from sertag.features import FeatureSettings
 from sertag.labels import VALENCE, in_order
 from sertag.metadata import ModelMetadata, pack
@@ -68,10 +68,15 @@ def build(
     labels = in_order(utterance.emotion for utterance in corpora.utterances)
     split = split_speakers(corpora.utterances)
     examples, skipped = _read(corpora, split, labels, features, seed, observer)
+    corpora = corpora.only(example.utterance for example in examples)
     training, validation, test = (
         [example for example in examples if example.utterance.speaker in side]
         for side in (split.training, split.validation, split.test)
     )
+    for name, side in (("training", training), ("validation", validation), ("test", test)):
+        if not any(example.has_speech for example in side):
+            raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
+    described = _describe(corpora)
     length = features.frames_in(window)
     windower = Windower(features, fit_normalisation(training, features), length, length // 2)
     settings = TrainingSettings(epochs=epochs, seed=seed)
@@ -91,7 +96,7 @@ def build(
         window=window,
         temperature=_temperature(trained, validation, windower),
         about={
-            "corpora": _describe(corpora),
+            "corpora": described,
             "skipped": skipped,
             "split": asdict(split),
             "command": {"window": window, "epochs": epochs, "seed": seed},
@@ -117,7 +122,10 @@ def _read(
     seed: int,
     observer: Observer,
 ) -> tuple[list[Example], dict[str, int]]:
-    """Examples of all usable utterances, and how many were left out, by reason."""
+    """Examples of all usable utterances, and how many were left out, by reason.
+
+    Silence teaches nothing; where nothing is learnt it stays, to count as wrong.
+    """
     skipped = Counter(corpora.skipped)
     examples = []
     observer.stage("reading", len(corpora.utterances))
@@ -128,6 +136,8 @@ def _read(
         ):
             if isinstance(result, RecordingError):
                 skipped[result.code] += 1
+            elif speakers is split.training and not result.has_speech:
+                skipped["no_speech"] += 1
             else:
                 examples.append(result)
             observer.step()
@@ -136,7 +146,8 @@ def _read(
 
 def _temperature(trained: Training, validation: Sequence[Example], windower: Windower) -> float:
     clips = clip_logits(trained.network, validation, windower)
-    return fit_temperature(clips, np.array([example.target for example in validation]))
+    heard = [(clip, example.target) for clip, example in zip(clips, validation, strict=True) if len(clip[0])]
+    return fit_temperature([clip for clip, _ in heard], np.array([target for _, target in heard]))
 
 
 def _describe(corpora: Corpora) -> list[dict[str, Any]]:
@@ -176,8 +187,8 @@ def _finish(
         aside.write_bytes(content)
         card = Path(folder, "card.md")
         card.write_text(model_card(metadata, evaluation, float_uar, len(content)), encoding="utf-8")
-        os.replace(card, out.with_suffix(".md"))
         os.replace(aside, out)
+        os.replace(card, out.with_suffix(".md"))
     return Built(metadata, corpora, evaluation, float_uar, len(content), trained.interrupted)
 
 

@@ -38,6 +38,11 @@ class Example:
     target: int
     takes: tuple[Take, ...]
 
+    @property
+    def has_speech(self) -> bool:
+        """Whether somebody is heard in the clean take."""
+        return bool(self.takes[0].speech.any())
+
 
 def make_examples(
     utterances: Sequence[Utterance],
@@ -76,11 +81,8 @@ def _takes(
     except RecordingError as error:
         return RecordingError(error.code, f"{utterance.path}: {error.message}")
     random = np.random.default_rng(seed)
-    takes = [_take(samples, settings)]
-    if not takes[0].speech.any():
-        return RecordingError("no_speech", f"{utterance.path}: holds no speech")
-    takes += [_take(augment(samples, settings.sample_rate, random), settings) for _ in range(augmented)]
-    return tuple(take for take in takes if take.speech.any())
+    varied = [_take(augment(samples, settings.sample_rate, random), settings) for _ in range(augmented)]
+    return (_take(samples, settings), *(take for take in varied if take.speech.any()))
 
 
 def _take(samples: FloatArray, settings: FeatureSettings) -> Take:

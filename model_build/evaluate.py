@@ -17,7 +17,7 @@ from model_build.corpora import Corpora, Utterance
 from model_build.metrics import IntArray, Interval, bootstrap, calibration_error, confusion, uar
 from model_build.observer import Observer
 from sertag.audio import AudioReader
-from sertag.errors import UsageError
+from sertag.errors import RecordingError, UsageError
 from sertag.tagger import Tagger
 from sertag.timeline import Timeline
 from sertag.types import FloatArray
@@ -74,8 +74,8 @@ def evaluate_corpora(tagger: Tagger, corpora: Corpora, observer: Observer) -> li
     Raises:
         UsageError: where no clip is left.
     """
-    split = tagger.model.metadata.about.get("split", {})
-    met = {*split.get("training", ()), *split.get("validation", ())}
+    split = tagger.model.metadata.about["split"]
+    met = {*split["training"], *split["validation"]}
     results = []
     for corpus in corpora.corpora:
         left_out: Counter[str] = Counter()
@@ -85,6 +85,8 @@ def evaluate_corpora(tagger: Tagger, corpora: Corpora, observer: Observer) -> li
                 left_out["the model was trained on the speaker"] += 1
             elif utterance.emotion not in tagger.model.metadata.labels:
                 left_out[f"the model does not know the label {utterance.emotion}"] += 1
+            elif not _decodes(utterance):
+                left_out["cannot be decoded"] += 1
             else:
                 usable.append(utterance)
         if usable:
@@ -158,6 +160,14 @@ def clip_probabilities(timeline: Timeline) -> FloatArray | None:
         return None
     durations, probabilities = map(np.array, zip(*tagged, strict=True))
     return np.asarray(durations @ probabilities / durations.sum(), dtype=np.float32)
+
+
+def _decodes(utterance: Utterance) -> bool:
+    try:
+        with AudioReader(str(utterance.path)) as reader:
+            return any(len(block) for block in reader.blocks(reader.sample_rate, mix=True))
+    except RecordingError:
+        return False
 
 
 def _telephoned(path: Path, folder: Path) -> Path:

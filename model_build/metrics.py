@@ -31,17 +31,19 @@ def uar(targets: IntArray, predicted: IntArray, classes: int) -> float:
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % confidence interval."""
+    """A figure with its 95 % confidence interval; the ends are NaN where one speaker gives none."""
 
     value: float
     low: float
     high: float
 
-    def rounded(self) -> list[float]:
-        """Value, lower and upper end, with 4 decimals."""
-        return [round(figure, 4) for figure in (self.value, self.low, self.high)]
+    def rounded(self) -> list[float | None]:
+        """Value, lower and upper end, with 4 decimals; None where there is none."""
+        return [None if np.isnan(end) else round(end, 4) for end in (self.value, self.low, self.high)]
 
     def __str__(self) -> str:
+        if np.isnan(self.low):
+            return f"{self.value:.3f} (one speaker)"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -55,6 +57,9 @@ def bootstrap(
         speakers: who speaks in each clip.
         draws: how many samples of speakers to draw.
     """
+    value = statistic(np.arange(len(speakers)))
+    if len(set(speakers)) < 2:
+        return Interval(value, np.nan, np.nan)
     names = np.array(speakers)
     clips = [np.flatnonzero(names == speaker) for speaker in sorted(set(speakers))]
     random = np.random.default_rng(0)
@@ -63,11 +68,16 @@ def bootstrap(
         for _ in range(draws)
     ]
     low, high = np.percentile(figures, [2.5, 97.5])
-    return Interval(statistic(np.arange(len(names))), float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], bins: int = 15) -> float:
-    """Expected calibration error: mean distance of confidence and accuracy over equal bins."""
+    """Expected calibration error: mean distance of confidence and accuracy over equal bins.
+
+    NaN where there is no clip.
+    """
+    if not len(confidence):
+        return float("nan")
     number = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     gaps = [
         np.abs(confidence[number == index].mean() - right[number == index].mean()) * np.mean(number == index)

@@ -135,7 +135,10 @@ def _batches(
 def clip_logits(
     network: tf.keras.Model, examples: Sequence[Example], windower: Windower
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Per example, the logits of its clean take's windows and the frames that each covers."""
+    """Per example, the logits of its clean take's windows and the frames that each covers.
+
+    A take without a window of speech has none.
+    """
     cut = [windower.windows(example.takes[0]) for example in examples]
     flat = np.stack([window for windows in cut for window, _ in windows])
     logits = np.concatenate(
@@ -152,7 +155,7 @@ def evaluate(network: tf.keras.Model, examples: Sequence[Example], windower: Win
     """UAR one clip at a time: a clip's label is its largest duration-weighted mean probability."""
     predicted: IntArray = np.array(
         [
-            int(np.argmax(weights @ softmax(logits)))
+            int(np.argmax(weights @ softmax(logits))) if len(logits) else classes
             for logits, weights in clip_logits(network, examples, windower)
         ]
     )

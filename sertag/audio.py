@@ -17,6 +17,8 @@ from sertag.types import FloatArray
 BLOCK_SECONDS = 10.0
 """Length of the blocks, so that memory does not grow with the recording."""
 
+_LOUDEST = 1e6
+"""Floats beyond this (full scale is 1) are cut, so that their squares stay finite."""
 _UNRECOGNISED, _UNSUPPORTED = 1, 4
 """libsndfile's SF_ERR_UNRECOGNISED_FORMAT and SF_ERR_UNSUPPORTED_ENCODING."""
 
@@ -34,7 +36,8 @@ class AudioReader:
         self.modified = self._require_content()
         """Time of the file's last modification, in seconds since 1970."""
         try:
-            self._file = soundfile.SoundFile(os.fsencode(path))
+            # By descriptor: of a path, soundfile would take the format from the extension.
+            self._file = soundfile.SoundFile(os.open(path, os.O_RDONLY), closefd=True)
         except soundfile.LibsndfileError as error:
             raise self._failure(error) from error
         self.channels: int = self._file.channels
@@ -63,7 +66,7 @@ class AudioReader:
     def blocks(self, rate: int, *, mix: bool) -> Iterator[FloatArray]:
         """Blocks of shape ``(samples, channels)`` at ``rate`` Hz, or ``(samples, 1)`` with ``mix``.
 
-        All blocks together hold ``round(duration * rate)`` samples. What is not a finite number
+        All blocks together hold ``round(duration * rate)`` samples, at least one. What is not a finite number
         becomes silence.
         """
         channels = 1 if mix else self.channels
@@ -78,7 +81,8 @@ class AudioReader:
             if resampler is not None:
                 samples = resampler.resample_chunk(np.ascontiguousarray(samples), last=last)
             if last:
-                samples = _fit(samples, round(self.samples_read * rate / self.sample_rate) - produced)
+                total = max(1, round(self.samples_read * rate / self.sample_rate))
+                samples = _fit(samples, total - produced)
             produced += len(samples)
             yield samples
 
@@ -98,7 +102,8 @@ class AudioReader:
         except soundfile.LibsndfileError as error:
             raise self._failure(error) from error
         self.samples_read += len(block)
-        return np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        block = np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return np.clip(block, -_LOUDEST, _LOUDEST, out=block)
 
     def _require_content(self) -> float:
         try:

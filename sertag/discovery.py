@@ -36,8 +36,12 @@ def find_recordings(paths: Sequence[str]) -> Iterator[Recording]:
         UsageError: where one of the paths does not exist; before anything is yielded.
     """
     for path in paths:
-        if not os.path.exists(path):
-            raise UsageError(f"{display_name(path)}: no such file or folder")
+        try:
+            os.stat(path)
+        except PermissionError:
+            raise UsageError(f"{display_name(path)}: may not be reached by this user") from None
+        except OSError:
+            raise UsageError(f"{display_name(path)}: no such file or folder") from None
     return _find(paths)
 
 
@@ -85,6 +89,9 @@ def _walk(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
         try:
             mode = entry.stat().st_mode
         except OSError:
+            # A link that leads nowhere: told as a failure if it was to be a recording.
+            if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+                yield entry.path
             continue
         if stat.S_ISDIR(mode):
             yield from _walk(entry.path, above | {here})

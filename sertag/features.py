@@ -53,6 +53,21 @@ class FeatureSettings:
     mel_low: float = 60.0
     mel_high: float = 7_600.0
 
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot be.
+
+        Raises:
+            ValueError: saying which.
+        """
+        for name in ("sample_rate", "frame_length", "hop_length", "fft_length", "mels"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive whole number")
+        if (
+            self.frame_length > self.fft_length
+            or not 0 <= self.mel_low < self.mel_high <= self.sample_rate / 2
+        ):
+            raise ValueError("fft_length, mel_low or mel_high does not fit")
+
     @property
     def hop_seconds(self) -> float:
         """Time from one frame to the next, in seconds."""

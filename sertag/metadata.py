@@ -95,7 +95,7 @@ def unpack(content: bytes, path: Path) -> tuple[bytes, ModelMetadata]:
             document = json.loads(archive.read(entry))
     except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, EOFError, OSError) as error:
         raise ModelError(
-            f"{path}: holds no sertag metadata; is it a model made by `sertag build-model`?"
+            f"{path}: holds no sertag metadata; is it whole, and made by `sertag build-model`?"
         ) from error
     except Exception as error:  # zlib.error and what else a damaged archive may raise
         raise ModelError(f"{path}: its metadata are damaged; make or fetch the file again") from error
@@ -121,9 +121,17 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     )
     if not normalisation.mean.shape == normalisation.deviation.shape == (features.inputs,):
         raise ValueError("normalisation")
+    if not all(
+        isinstance(document["about"]["split"][side], list) for side in ("training", "validation", "test")
+    ):
+        raise ValueError("split")
     window, temperature = float(document["window"]), float(document["temperature"])
-    if not (0 < window <= 600 and 0 < temperature < 1_000 and np.all(normalisation.deviation > 0)):
-        raise ValueError("window, temperature or deviation")
+    if not (0 < window <= 600 and 0 < temperature < 1_000):
+        raise ValueError("window or temperature")
+    if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
+        raise ValueError("window is no multiple of the hop")
+    if not (np.isfinite(normalisation.mean).all() and (normalisation.deviation > 0).all()):
+        raise ValueError("normalisation")
     return network, ModelMetadata(
         name=str(document["name"]),
         version=str(document["version"]),

@@ -37,6 +37,11 @@ def _writing(path: Path) -> Iterator[None]:
         raise SertagError("output_failed", f"{path}: cannot be written: {error.strerror}") from error
 
 
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
 class WholeFile:
     """A text file that appears under its name when complete: written aside, synced, then renamed.
 
@@ -47,8 +52,7 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _writing(path):
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            _refuse_folder(path)
             handle, self._aside = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
         self.stream: IO[str] = open(handle, "w", encoding="utf-8", newline="")  # noqa: SIM115
 
@@ -79,12 +83,15 @@ class FileOutputs:
     """
 
     def __init__(self, paths: Sequence[Path], run: Run) -> None:
-        if len({path.absolute() for path in paths}) < len(paths):
-            raise UsageError("--out: the same file is given twice")
         formats = [format_of(path) for path in paths]
         self.failures_path = paths[0].with_name(paths[0].name + ".failures.csv")
+        everything = [*paths, self.failures_path]
+        if len({path.resolve() for path in everything}) < len(everything):
+            raise UsageError("--out: the same file is given twice, or is that of the failures")
         self._outputs: list[tuple[WholeFile, Writer]] = []
         self._failures: WholeFile | None = None
+        with _writing(self.failures_path):
+            _refuse_folder(self.failures_path)
         try:
             for path, name in zip(paths, formats, strict=True):
                 file = WholeFile(path)

@@ -115,3 +115,21 @@ def test_a_folder_and_a_pipe(tmp_path: Path) -> None:
         with pytest.raises(RecordingError) as caught:
             read(path)
         assert caught.value.code == code
+
+
+def test_content_decides_and_not_the_extension(tmp_path: Path) -> None:
+    content = write(tmp_path / "a.wav", voice(1.0)).read_bytes()
+    for name in ("a.raw", "a.mp3", "a"):
+        (tmp_path / name).write_bytes(content)
+        assert len(read(tmp_path / name)) == 16_000
+
+
+@pytest.mark.parametrize("rate", [44_100, 768_000])
+def test_one_sample_is_a_recording(tmp_path: Path, rate: int) -> None:
+    assert len(read(write(tmp_path / "a.wav", np.ones(1, dtype=np.float32), rate))) == 1
+
+
+def test_floats_beyond_all_measure_stay_finite(tmp_path: Path) -> None:
+    samples = read(write(tmp_path / "a.wav", voice(1.0) * np.float32(1e30), subtype="FLOAT"))
+    assert np.isfinite(samples**2).all()
+    assert samples.std() > 0

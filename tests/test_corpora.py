@@ -50,6 +50,15 @@ def test_names_of_every_corpus(tmp_path: Path, name: str, expected: tuple[str, s
     assert (utterance.speaker, utterance.emotion, utterance.sex) == expected
 
 
+def test_nothing_comes_twice(tmp_path: Path) -> None:
+    for name in ("wav/1001_DFA_ANG_XX.wav", "mp3/1001_DFA_ANG_XX.mp3", "DC/a01.wav", "JE/a01.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    corpora = read_corpora([tmp_path, tmp_path / "wav"])
+    assert [item.speaker for item in corpora.utterances] == ["CREMA-D 1001", "SAVEE DC", "SAVEE JE"]
+    assert corpora.skipped == {"comes twice": 2}
+
+
 def test_what_is_sung_is_left_out(tmp_path: Path) -> None:
     for name in ("03-02-02-01-02-01-12.wav", "03-01-02-01-02-01-12.wav"):
         (tmp_path / name).touch()

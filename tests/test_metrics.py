@@ -47,6 +47,12 @@ def test_interval_over_speakers() -> None:
     assert (twice.low, twice.high) == pytest.approx((interval.low, interval.high))
 
 
+def test_one_speaker_gives_no_interval() -> None:
+    interval = bootstrap(lambda rows: float(rows.mean()), ["ann"] * 5)
+    assert interval.rounded() == [2.0, None, None]
+    assert str(interval) == "2.000 (one speaker)"
+
+
 def test_calibration_error() -> None:
     random = np.random.default_rng(0)
     confidence = random.uniform(0.2, 1.0, 20_000).astype(np.float32)

@@ -103,6 +103,11 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"temperature": 0},
         {"normalisation": {"mean": [], "deviation": []}},
         {"about": None},
+        {"window": 3.005},
+        {"features": {"hop_length": 0}},
+        {"features": {"hop_length": "320"}},
+        {"features": {"fft_length": 512}},
+        {"features": {"mel_high": 9_000.0}},
     ],
 )
 def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -> None:

@@ -101,6 +101,21 @@ def test_standard_output_is_json_lines(cli: Cli) -> None:
     assert json.loads(cli("scan", SAMPLES, "--format", "json").stdout)["run"]["tagged"] == 2
 
 
+def test_odd_circumstances_end_in_a_result(tmp_path: Path) -> None:
+    write(tmp_path / "calls/a.wav", voice(1.0))
+    write(tmp_path / "calls/sample.wav", np.ones(1, dtype=np.float32), 44_100)
+    os.utime(tmp_path / "calls/sample.wav", (3e11, 3e11))
+    for streams in ("> o.jsonl", "--out o.csv >&-", "--out o.csv 2>&-", "--out o.csv <&- >&- 2>&-"):
+        command = f"'{SERTAG}' scan calls {streams}"
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0
+        assert "Traceback" not in done.stderr
+    files = [line["file"] for line in objects((tmp_path / "o.jsonl").read_text())]
+    assert files == sorted(set(pandas.read_csv(tmp_path / "o.csv")["file"])) == ["a.wav", "sample.wav"]
+
+
 def test_the_same_bytes_twice(cli: Cli) -> None:
     assert cli("scan", SAMPLES).stdout == cli("scan", SAMPLES).stdout
 
@@ -137,6 +152,7 @@ def test_failures_without_out_are_told_on_standard_error(cli: Cli, tmp_path: Pat
     done = cli("scan", "empty.wav")
     assert done.returncode == 3
     assert "sertag: empty.wav: has 0 bytes (empty)" in done.stderr
+    assert "has 0 bytes (empty)" in cli("scan", "empty.wav", "-q", "--format", "csv").stderr
     assert objects(done.stdout) == [
         {"schema": "sertag/1", "file": "empty.wav", "error": {"code": "empty", "message": "has 0 bytes"}}
     ]
@@ -158,6 +174,15 @@ def test_failures_without_out_are_told_on_standard_error(cli: Cli, tmp_path: Pat
         ([SAMPLES, "--out", "r.csv", "--out", "./r.csv"], 2, "--out: the same file is given twice"),
         ([SAMPLES, "--out", "no/folder/r.csv"], 1, "no/folder/r.csv: cannot be written: No such file"),
         ([SAMPLES, "--out", "folder.csv"], 1, "folder.csv: cannot be written: Is a directory"),
+        (
+            [SAMPLES, "--out", "q.csv", "--out", "q.csv.failures.csv"],
+            2,
+            "--out: the same file is given twice",
+        ),
+        ([SAMPLES, "--out", "q.csv", "--out", "nothing/../q.csv"], 2, "--out: the same file is given twice"),
+        ([SAMPLES, "--out", "b.csv"], 1, "b.csv.failures.csv: cannot be written: Is a directory"),
+        (["mine.csv", "--out", "mine.csv"], 2, "--out mine.csv: is one of the recordings"),
+        ([SAMPLES, "--out", "q.csv", "--format", "json"], 2, "--format is for standard output"),
         ([SAMPLES, "--nonsense"], 2, "No such option: --nonsense"),
         ([], 2, "Missing argument 'PATH...'"),
     ],
@@ -165,6 +190,8 @@ def test_failures_without_out_are_told_on_standard_error(cli: Cli, tmp_path: Pat
 def test_one_clear_line(cli: Cli, tmp_path: Path, arguments: list[str], status: int, line: str) -> None:
     (tmp_path / "nothing").mkdir()
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "b.csv.failures.csv").mkdir()
+    write(tmp_path / "mine.csv", voice(1.0), format="WAV")
     (tmp_path / "nothing/notes.txt").write_text("no recording")
     (tmp_path / "broken.tflite").write_bytes(b"TFL3" * 1_000)
     before = sorted(os.listdir(tmp_path))

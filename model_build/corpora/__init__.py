@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_build.corpora import crema_d, emo_db, own, ravdess, savee, tess
@@ -48,6 +48,15 @@ class Corpora:
         """The utterances of all corpora."""
         return tuple(utterance for corpus in self.corpora for utterance in corpus.utterances)
 
+    def only(self, utterances: Iterable[Utterance]) -> Corpora:
+        """The corpora with nothing but some of their utterances."""
+        kept = set(utterances)
+        parts = (
+            replace(corpus, utterances=tuple(item for item in corpus.utterances if item in kept))
+            for corpus in self.corpora
+        )
+        return replace(self, corpora=tuple(part for part in parts if part.utterances))
+
 
 def read_corpora(places: Sequence[Path]) -> Corpora:
     """Finds labelled recordings.
@@ -60,12 +69,16 @@ def read_corpora(places: Sequence[Path]) -> Corpora:
     """
     found: dict[str, list[Utterance]] = {}
     skipped: Counter[str] = Counter()
+    seen: set[tuple[str, str]] = set()
     for place in places:
         for what in _read(place):
-            if isinstance(what, Utterance):
-                found.setdefault(what.corpus, []).append(what)
-            else:
+            if isinstance(what, LeftOut):
                 skipped[what.reason] += 1
+            elif (key := _identity(what)) in seen:
+                skipped["comes twice"] += 1
+            else:
+                seen.add(key)
+                found.setdefault(what.corpus, []).append(what)
     if not found:
         examples = ", ".join(f"{module.NAME}: {module.EXAMPLE}" for module in _KNOWN)
         raise UsageError(
@@ -101,6 +114,12 @@ def _parse(path: Path) -> Utterance | LeftOut:
         if what is not None:
             return what
     return LeftOut("name of no known corpus")
+
+
+def _identity(utterance: Utterance) -> tuple[str, str]:
+    """What two copies of an utterance share: speaker and name, or the file where names are free."""
+    own_file = utterance.corpus == own.NAME
+    return utterance.speaker, str(utterance.path.resolve()) if own_file else utterance.path.stem
 
 
 def _by_name(utterance: Utterance) -> tuple[str, str]:

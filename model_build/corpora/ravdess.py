@@ -1,6 +1,6 @@
 """RAVDESS (Livingstone and Russo 2018): ``03-01-06-01-02-01-12.wav``.
 
-Modality (03: audio), channel (01: speech, 02: song), emotion, intensity, statement, repetition, actor.
+Modality (03: audio alone), channel (01: speech, 02: song), emotion, intensity, statement, repetition, actor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ NAME = "RAVDESS"
 LICENCE = "CC BY-NC-SA 4.0"
 EXAMPLE = "03-01-06-01-02-01-12.wav"
 
-_NAME = re.compile(r"0[123]-(0[12])-(0[1-8])-0[12]-0[12]-0[12]-(\d{2})")
+_NAME = re.compile(r"03-(0[12])-(0[1-8])-0[12]-0[12]-0[12]-(\d{2})")
 _EMOTIONS = {
     "01": "neutral",
     "02": "calm",

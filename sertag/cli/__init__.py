@@ -44,6 +44,7 @@ def options(
 
 def main() -> None:
     """Runs the command line; errors become one line and the documented exit status."""
+    _open_standard_streams()
     # The matrices are small: a second BLAS thread spends its time waiting, and as much again for the kernel.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -59,6 +60,14 @@ def main() -> None:
         _complain(error.format_message())
         status = error.exit_code
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _open_standard_streams() -> None:
+    """Gives streams that the caller closed (``2>&-``) a place to go, lest other files take theirs."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
 def _complain(message: str) -> None:

@@ -29,8 +29,9 @@ def build_model(
     """
     if out.suffix != ".tflite":
         raise UsageError(f"--out {out}: a model's name ends in .tflite")
-    if not out.absolute().parent.is_dir():
-        raise SertagError("output_failed", f"{out}: its folder does not exist")
+    folder = out.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or out.is_dir():
+        raise SertagError("output_failed", f"{out}: cannot be written; is its folder there, and yours?")
     if not 0.5 <= window <= 30 or round(window * 50) % 2 or abs(window * 50 - round(window * 50)) > 1e-6:
         raise UsageError(f"--window {window:g}: give 0.5 to 30 s, in steps of 0.04 s")
     # Its start-up notes are for developers of TensorFlow.
@@ -49,9 +50,7 @@ def build_model(
         try:
             built = build(corpora, out, window=window, epochs=epochs, seed=seed, observer=progress)
         except KeyboardInterrupt:
-            raise InterruptedRunError(
-                "interrupted; nothing was written"
-            ) from None
+            raise InterruptedRunError("interrupted; nothing was written") from None
     accuracy = built.evaluation
     print(
         f"{out}: {built.size / 1000:,.0f} kB, trained on"

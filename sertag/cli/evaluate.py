@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from sertag.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     from model_build.evaluate import CorpusEvaluation, Evaluation
@@ -33,7 +36,10 @@ def evaluate(
     tagger = Tagger(model)
     found = read_corpora(corpora)
     with BuildProgress(quiet=quiet) as progress:
-        results = evaluate_corpora(tagger, found, progress)
+        try:
+            results = evaluate_corpora(tagger, found, progress)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted") from None
     if as_json:
         print(json.dumps([_object(result) for result in results], indent=1))
     else:
@@ -56,7 +62,9 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
         "speakers": evaluation.speakers,
         "uar": evaluation.uar.rounded(),
         "accuracy": evaluation.accuracy.rounded(),
-        "calibration_error": round(evaluation.calibration_error, 4),
+        "calibration_error": None
+        if isnan(evaluation.calibration_error)
+        else round(evaluation.calibration_error, 4),
         "recalls": {label: round(recall, 4) for label, recall in evaluation.recalls.items()},
         "uar_by_sex": {sex: round(figure, 4) for sex, figure in evaluation.uar_by_sex.items()},
         "confusion": evaluation.confusion.tolist(),

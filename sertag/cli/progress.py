@@ -24,7 +24,7 @@ class ScanProgress:
 
     Args:
         recordings: all that will be scanned, walked through once to know how much there is.
-        quiet: whether to say nothing at all.
+        quiet: whether to say nothing but failures that no file lists.
     """
 
     failures_path: Path | None = None
@@ -68,7 +68,7 @@ class ScanProgress:
         """A recording is done."""
         if isinstance(result, Failure):
             self._failed += 1
-            if not self._quiet and (self._failed <= _SHOWN or self.failures_path is None):
+            if self.failures_path is None or (self._failed <= _SHOWN and not self._quiet):
                 self._bar.console.print(
                     f"sertag: {result.file}: {result.message} ({result.code})",
                     markup=False,

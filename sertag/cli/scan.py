@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from sertag.errors import InterruptedRunError, NothingFoundError
+from sertag.errors import InterruptedRunError, NothingFoundError, UsageError
 
 
 class Format(StrEnum):
@@ -65,8 +65,12 @@ def scan(
     from sertag.writers.table import TableWriter
 
     recordings = find_recordings(paths)
+    if out and format:
+        raise UsageError("--format is for standard output; with --out the extension names the format")
     for path in out or []:
         format_of(path)
+        if path.exists() and any(os.path.samefile(path, recording) for recording in paths):
+            raise UsageError(f"--out {path}: is one of the recordings")
     tagger = Tagger(model, channels=channels, hop=hop, min_confidence=min_confidence)
     first = next(recordings, None)
     if first is None:

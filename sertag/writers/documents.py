@@ -16,7 +16,7 @@ def timeline_object(timeline: Timeline, run: Run) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "file": timeline.file,
-        "modified": datetime.fromtimestamp(timeline.modified, UTC).isoformat(timespec="seconds"),
+        "modified": _time(timeline.modified),
         "duration": round(timeline.duration, 3),
         "sample_rate": timeline.sample_rate,
         "model": model_object(run),
@@ -38,6 +38,14 @@ def failure_object(failure: Failure) -> dict[str, Any]:
 def model_object(run: Run) -> dict[str, str]:
     """Which model it was."""
     return {"name": run.model_name, "sha256": run.model_sha256}
+
+
+def _time(seconds: float) -> str | None:
+    """Seconds since 1970 as ISO 8601 in UTC; None for a year that it cannot write."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _channel_object(timeline: Timeline, channel: ChannelTimeline) -> dict[str, Any]:
