@@ -122,7 +122,7 @@ def test_a_scan_gives_the_uar_that_was_printed(
         shares = rows[[f"p_{label}" for label in labels]].fillna(0).to_numpy()
         right[truth[code]].append(labels[int(np.argmax(weights @ shares))] == truth[code])
     uar = float(np.mean([np.mean(values) for values in right.values()]))
-    assert f"UAR {uar:.3f} [" in printed
+    assert f"UAR {uar:.3f} (one speaker)" in printed
     assert about["accuracy"]["uar"] == pytest.approx(uar, abs=1e-4)
     assert uar > 0.6
 
