@@ -18,7 +18,7 @@ from model_build.convert import QUANTISATION, check_operators, check_runs, conve
 from model_build.corpora import Corpora, Utterance, read_corpora
 from model_build.dataset import Example, Windower, fit_normalisation, make_examples
 from model_build.evaluate import Evaluation, evaluate_file
-from model_build.metrics import fit_temperature
+from model_build.metrics import fit_temperature, rounded
 from model_build.observer import Observer
 from model_build.split import Split, split_speakers
 from model_build.train import Training, TrainingObserver, TrainingSettings, clip_logits, evaluate, train
@@ -198,9 +198,9 @@ def _accuracy(evaluation: Evaluation, float_uar: float) -> dict[str, Any]:
         "clips": evaluation.clips,
         "speakers": evaluation.speakers,
         "uar": round(evaluation.uar.value, 4),
-        "uar_95": [round(evaluation.uar.low, 4), round(evaluation.uar.high, 4)],
+        "uar_95": evaluation.uar.rounded()[1:],
         "accuracy": round(evaluation.accuracy.value, 4),
-        "calibration_error": round(evaluation.calibration_error, 4),
+        "calibration_error": rounded(evaluation.calibration_error),
         "float_uar": round(float_uar, 4),
         "recalls": {label: round(recall, 4) for label, recall in evaluation.recalls.items()},
     }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from model_build.corpora import own
 from model_build.evaluate import Evaluation
 from sertag.metadata import ModelMetadata
 
+_ACTED = """\
+The speech it learnt from is acted: a few sentences, said on demand. Real anger, on a real telephone,
+sounds different.
+"""
 _LIMITS = """\
-## What it cannot know
-
-The speech it learnt from is acted: a dozen sentences, said on demand. Real anger, on a real telephone,
-sounds different, and a voice does not show what a person feels. Languages, ages, accents and recording
+A voice does not show what a person feels. Languages, ages, accents and recording
 conditions that are not in the data were not measured. The error rates above hold for speakers like
 those of the corpus, and will be worse elsewhere. Never let a tag decide about a person.
 
@@ -79,6 +81,9 @@ def model_card(metadata: ModelMetadata, evaluation: Evaluation, float_uar: float
         "",
         f"Runs in {' and '.join(about['interpreters'])}.",
         "",
+        "## What it cannot know",
+        "",
+        *([_ACTED] if all(corpus["name"] != own.NAME for corpus in about["corpora"]) else []),
         _LIMITS,
     ]
     return "\n".join(lines)

@@ -29,6 +29,11 @@ def uar(targets: IntArray, predicted: IntArray, classes: int) -> float:
     return float(np.mean(hits[occurs] / counts[occurs]))
 
 
+def rounded(figure: float) -> float | None:
+    """A figure with 4 decimals; None for NaN, which JSON does not know."""
+    return None if np.isnan(figure) else round(figure, 4)
+
+
 @dataclass(frozen=True)
 class Interval:
     """A figure with its 95 % confidence interval; the ends are NaN where one speaker gives none."""
@@ -39,7 +44,7 @@ class Interval:
 
     def rounded(self) -> list[float | None]:
         """Value, lower and upper end, with 4 decimals; None where there is none."""
-        return [None if np.isnan(end) else round(end, 4) for end in (self.value, self.low, self.high)]
+        return [rounded(end) for end in (self.value, self.low, self.high)]
 
     def __str__(self) -> str:
         if np.isnan(self.low):

@@ -33,11 +33,11 @@ class AudioReader:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.modified = self._require_content()
+        descriptor, self.modified = self._open()
         """Time of the file's last modification, in seconds since 1970."""
         try:
             # By descriptor: of a path, soundfile would take the format from the extension.
-            self._file = soundfile.SoundFile(os.open(path, os.O_RDONLY), closefd=True)
+            self._file = soundfile.SoundFile(descriptor, closefd=True)
         except soundfile.LibsndfileError as error:
             raise self._failure(error) from error
         self.channels: int = self._file.channels
@@ -105,7 +105,8 @@ class AudioReader:
         block = np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return np.clip(block, -_LOUDEST, _LOUDEST, out=block)
 
-    def _require_content(self) -> float:
+    def _open(self) -> tuple[int, float]:
+        """A descriptor of a regular file with content, and when it was modified."""
         try:
             status = os.stat(self._path)
             if stat.S_ISDIR(status.st_mode):
@@ -114,8 +115,7 @@ class AudioReader:
                 raise RecordingError("not_audio", "is not a regular file")
             if status.st_size == 0:
                 raise RecordingError("empty", "has 0 bytes")
-            with open(self._path, "rb"):
-                return float(status.st_mtime)
+            return os.open(self._path, os.O_RDONLY), float(status.st_mtime)
         except FileNotFoundError as error:
             raise RecordingError("vanished", "is no longer there") from error
         except PermissionError as error:

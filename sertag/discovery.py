@@ -51,14 +51,24 @@ def display_name(path: str) -> str:
 
 
 def _find(paths: Sequence[str]) -> Iterator[Recording]:
-    earlier: list[str] = []
+    earlier: set[str] = set()
     root = _root(paths)
     for path in map(os.path.abspath, paths):
         found = iter([path]) if not os.path.isdir(path) else _walk(path, frozenset())
         for file in found:
-            if not any(file == other or file.startswith(other.rstrip(os.sep) + os.sep) for other in earlier):
+            if not _is_below(file, earlier):
                 yield Recording(file, display_name(os.path.relpath(file, root)))
-        earlier.append(path)
+        earlier.add(path)
+
+
+def _is_below(path: str, places: set[str]) -> bool:
+    """Whether a path or a folder above it is one of some places; as fast for a million of them."""
+    while path not in places:
+        parent = os.path.dirname(path)
+        if parent == path:
+            return False
+        path = parent
+    return True
 
 
 def _root(paths: Sequence[str]) -> str:

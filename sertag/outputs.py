@@ -13,7 +13,7 @@ from typing import IO
 
 from sertag.errors import SertagError, UsageError
 from sertag.timeline import Failure, Timeline
-from sertag.writers import FORMATS, Run, Totals, Writer, make_writer
+from sertag.writers import FORMATS, Run, Totals, Writer
 
 
 def format_of(path: Path) -> str:
@@ -95,7 +95,7 @@ class FileOutputs:
         try:
             for path, name in zip(paths, formats, strict=True):
                 file = WholeFile(path)
-                self._outputs.append((file, make_writer(name, file.stream, run)))
+                self._outputs.append((file, FORMATS[name](file.stream, run)))
         except BaseException:
             self._discard()
             raise

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,8 @@ def test_the_model_works_and_says_where_it_is_from(built: tuple[Path, str], corp
         if name.startswith(("ai-edge-litert", "tflite-runtime"))
     )
     assert len(metadata.about["interpreters"]) == 2
+    with zipfile.ZipFile(out) as archive:
+        assert "NaN" not in archive.read("sertag.json").decode()
     card = out.with_suffix(".md").read_text()
     for part in (
         "ODbL",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,14 +56,14 @@ def _object(result: CorpusEvaluation) -> dict[str, Any]:
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    from model_build.metrics import rounded
+
     return {
         "clips": evaluation.clips,
         "speakers": evaluation.speakers,
         "uar": evaluation.uar.rounded(),
         "accuracy": evaluation.accuracy.rounded(),
-        "calibration_error": None
-        if isnan(evaluation.calibration_error)
-        else round(evaluation.calibration_error, 4),
+        "calibration_error": rounded(evaluation.calibration_error),
         "recalls": {label: round(recall, 4) for label, recall in evaluation.recalls.items()},
         "uar_by_sex": {sex: round(figure, 4) for sex, figure in evaluation.uar_by_sex.items()},
         "confusion": evaluation.confusion.tolist(),

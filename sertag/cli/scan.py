@@ -61,7 +61,7 @@ def scan(
     from sertag.discovery import find_recordings
     from sertag.outputs import FileOutputs, format_of
     from sertag.tagger import Tagger
-    from sertag.writers import make_writer
+    from sertag.writers import FORMATS
     from sertag.writers.table import TableWriter
 
     recordings = find_recordings(paths)
@@ -84,9 +84,7 @@ def scan(
                     totals = scan_archive(chain([first], recordings), tagger, outputs, observer=progress)
             else:
                 person = sys.stdout.isatty() and format is None
-                writer = (
-                    TableWriter(sys.stdout) if person else make_writer(format or "jsonl", sys.stdout, run)
-                )
+                writer = TableWriter(sys.stdout) if person else FORMATS[format or "jsonl"](sys.stdout, run)
                 totals = scan_archive(chain([first], recordings), tagger, writer, observer=progress)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted" + ("; nothing was written" if out else "")) from None
