@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from sertag.types import FloatArray
 
 SERTAG = Path(sys.executable).with_name("sertag")
 SAMPLES = Path(__file__).parent.parent / "samples"
+
+# Started in the background, a shell's children ignore Ctrl-C; those of the tests must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
