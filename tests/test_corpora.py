@@ -40,7 +40,8 @@ def test_names_decide_and_not_extensions(tmp_path: Path) -> None:
         ("OA_bite_neutral.wav", ("TESS OAF", "neutral", "female")),
         ("03a01Fa.wav", ("EMO-DB 03", "happy", "male")),
         ("16b10Lb.opus", ("EMO-DB 16", "bored", "female")),
-        ("1001_DFA_DIS_XX.wav", ("CREMA-D 1001", "disgusted", "")),
+        ("1001_DFA_DIS_XX.wav", ("CREMA-D 1001", "disgusted", "male")),
+        ("1091_WSI_NEU_XX.wav", ("CREMA-D 1091", "neutral", "female")),
     ],
 )
 def test_names_of_every_corpus(tmp_path: Path, name: str, expected: tuple[str, str, str]) -> None:
@@ -59,10 +60,108 @@ def test_nothing_comes_twice(tmp_path: Path) -> None:
     assert corpora.skipped == {"comes twice": 2}
 
 
-def test_what_is_sung_is_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("03-01-06-02-01-02-24.wav", (None, "strong", "01", 2, "speech")),
+        ("03-02-02-01-02-01-12.wav", (None, "normal", "02", 1, "song")),
+        ("1001_IEO_ANG_MD.wav", (None, "md", "IEO", None, "speech")),
+        ("1040_ITH_SAD_X.wav", (None, "unspecified", "ITH", None, "speech")),
+        ("OA_bite_neutral.wav", (64, "", "bite", None, "speech")),
+        ("YAF_back_ps.wav", (26, "", "back", None, "speech")),
+        ("DC_sa03.wav", (None, "", "sa03", None, "speech")),
+        ("15b10Lb.wav", (25, "", "b10", 2, "speech")),
+    ],
+)
+def test_what_else_a_name_tells(tmp_path: Path, name: str, expected: tuple[object, ...]) -> None:
+    (tmp_path / name).touch()
+    (found,) = read_corpora([tmp_path], sung=True).utterances
+    assert (found.age, found.intensity, found.statement, found.repetition, found.style) == expected
+
+
+@pytest.mark.parametrize("name", ["1092_DFA_ANG_XX.wav", "03-01-06-01-02-01-25.wav", "17a01Fa.wav"])
+def test_actors_that_do_not_exist(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(UsageError, match="no recording with the name of a known corpus"):
+        read_corpora([tmp_path])
+
+
+def test_what_is_sung_is_left_out_unless_wanted(tmp_path: Path) -> None:
     for name in ("03-02-02-01-02-01-12.wav", "03-01-02-01-02-01-12.wav"):
         (tmp_path / name).touch()
     assert read_corpora([tmp_path]).skipped == {"RAVDESS: sung": 1}
+    assert [item.style for item in read_corpora([tmp_path]).utterances] == ["speech"]
+    both = read_corpora([tmp_path], sung=True)
+    assert ([item.style for item in both.utterances], both.skipped) == (["speech", "song"], {})
+
+
+AGES = '"ActorID","Age","Sex","Race","Ethnicity"\n1001,51,"Male","Caucasian","Not Hispanic"\n'
+# The second row of a clip is of votes on the face.
+VOTES = """\
+"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"
+"100001",1,0,0,1,8,0,"1001_DFA_ANG_XX",10,0.8,"N"
+"200001",9,0,0,0,1,0,"1001_DFA_ANG_XX",10,0.9,"A"
+"100002",0,4,0,0,0,4,"1002_IEO_SAD_LO",8,0.5,"D:S"
+"100003",0,0,0,2,1,4,"1040_ITH_SAD_XX",7,0.6,"S"
+"""
+
+
+@pytest.fixture
+def crema_d(tmp_path: Path) -> Path:
+    """Where ``AudioWAV`` holds three clips."""
+    folder = tmp_path / "crema-d"
+    (folder / "AudioWAV").mkdir(parents=True)
+    for name in ("1001_DFA_ANG_XX.wav", "1002_IEO_SAD_LO.wav", "1040_ITH_SAD_X.wav"):
+        (folder / "AudioWAV" / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("home", "given"),
+    [
+        ("crema-d", ["crema-d"]),
+        ("crema-d/deep", ["crema-d"]),
+        ("crema-d", ["crema-d/AudioWAV"]),
+        ("meta", ["crema-d", "meta"]),
+        ("meta", ["meta/VideoDemographics.csv", "crema-d", "meta/tabulatedVotes.csv"]),
+    ],
+)
+def test_the_tables_of_crema_d(crema_d: Path, home: str, given: list[str]) -> None:
+    place = crema_d.parent
+    (place / home).mkdir(exist_ok=True)
+    (place / home / "VideoDemographics.csv").write_text(AGES)
+    (place / home / "tabulatedVotes.csv").write_text(VOTES)
+    found = read_corpora([place / name for name in given])
+    assert [(item.age, item.perceived) for item in found.utterances] == [
+        (51, "neutral"),
+        (None, ""),
+        (None, "sad"),
+    ]
+    assert found.skipped == {}
+
+
+def test_without_its_tables_crema_d_still_tells_sexes(crema_d: Path) -> None:
+    found = read_corpora([crema_d]).utterances
+    assert [(item.age, item.sex, item.perceived) for item in found] == [
+        (None, "male", ""),
+        (None, "female", ""),
+        (None, "male", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("VideoDemographics.csv", "ActorID,Sex\n1001,Male\n"),
+        ("VideoDemographics.csv", "ActorID,Age\n1001,old\n"),
+        ("tabulatedVotes.csv", VOTES.replace('"F"', '"X"')),
+        ("tabulatedVotes.csv", VOTES.replace("fileName", "file")),
+    ],
+)
+def test_a_malformed_table_of_crema_d(crema_d: Path, name: str, text: str) -> None:
+    (crema_d / name).write_text(text)
+    with pytest.raises(UsageError, match=f"{name}: is not CREMA-D's table"):
+        read_corpora([crema_d])
 
 
 def test_a_folder_without_a_corpus(tmp_path: Path) -> None:
@@ -110,6 +209,14 @@ def test_own_recordings_in_a_table(tmp_path: Path) -> None:
     assert corpora.skipped == {"file of the table is not there": 1}
 
 
+def test_a_table_may_tell_sex_and_age(tmp_path: Path) -> None:
+    for name in ("1.wav", "2.wav"):
+        (tmp_path / name).touch()
+    table = tmp_path / "labels.csv"
+    table.write_text("file,emotion,speaker,sex,age\n1.wav,sad,ann,female,33\n2.wav,sad,bob,,\n")
+    assert [(item.sex, item.age) for item in read_corpora([table]).utterances] == [("female", 33), ("", None)]
+
+
 def test_a_recording_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF\xff\xfe\x00\x00WAVE")
     with pytest.raises(UsageError, match="is not a CSV"):
@@ -125,6 +232,8 @@ def test_a_recording_is_no_table(tmp_path: Path) -> None:
         ("file,emotion,speaker\n1.wav,sad,ann\n1.wav,no_speech,ann\n", r"labels.csv:3: give an emotion"),
         ("file,emotion,speaker\n1.wav,sad,\n", r"labels.csv:2: give an emotion"),
         ("file,emotion,speaker\n1.wav\n", r"labels.csv:2: give an emotion"),
+        ("file,emotion,speaker,sex\n1.wav,sad,ann,f\n", r"labels.csv:2: sex is female, male or empty"),
+        ("file,emotion,speaker,age\n1.wav,sad,ann,young\n", r"labels.csv:2: sex is .*'young'"),
     ],
 )
 def test_a_malformed_table(tmp_path: Path, text: str, reason: str) -> None:

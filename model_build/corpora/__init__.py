@@ -58,11 +58,16 @@ class Corpora:
         return replace(self, corpora=tuple(part for part in parts if part.utterances))
 
 
-def read_corpora(places: Sequence[Path]) -> Corpora:
+def read_corpora(places: Sequence[Path], *, sung: bool = False) -> Corpora:
     """Finds labelled recordings.
 
     Below a folder, names decide and extensions don't. Folders laid out by emotion, and CSV files,
-    hold one's own recordings (:mod:`model_build.corpora.own`).
+    hold one's own recordings (:mod:`model_build.corpora.own`). CREMA-D's tables are read where they are
+    given themselves, or lie below or beside a folder that is given.
+
+    Args:
+        places: folders and CSV files.
+        sung: whether to take what is sung; it is left out otherwise.
 
     Raises:
         UsageError: where a place is missing, a table is malformed, or nothing is found.
@@ -74,6 +79,8 @@ def read_corpora(places: Sequence[Path]) -> Corpora:
         for what in _read(place):
             if isinstance(what, LeftOut):
                 skipped[what.reason] += 1
+            elif what.style == "song" and not sung:
+                skipped[f"{what.corpus}: sung"] += 1
             elif (key := _identity(what)) in seen:
                 skipped["comes twice"] += 1
             else:
@@ -85,6 +92,8 @@ def read_corpora(places: Sequence[Path]) -> Corpora:
             f"{', '.join(map(str, places))}: no recording with the name of a known corpus ({examples}), no"
             " folders emotion/speaker"
         )
+    if crema_d.NAME in found:
+        found[crema_d.NAME] = list(crema_d.with_tables(found[crema_d.NAME], _tables(places)))
     return Corpora(
         tuple(
             Corpus(name, _LICENCES[name], tuple(sorted(found[name], key=_by_name))) for name in sorted(found)
@@ -95,13 +104,26 @@ def read_corpora(places: Sequence[Path]) -> Corpora:
 
 def _read(place: Path) -> Iterator[Utterance | LeftOut]:
     if place.is_file():
-        yield from own.read_table(place)
+        if place.name not in crema_d.TABLES:
+            yield from own.read_table(place)
     elif not place.is_dir():
         raise UsageError(f"{place}: no such folder; give the folder of a corpus, or a CSV")
     elif own.is_own_folder(place):
         yield from (own.parse(path, place) for path in _files(place))
     else:
-        yield from map(_parse, _files(place))
+        yield from (_parse(path) for path in _files(place) if path.name not in crema_d.TABLES)
+
+
+def _tables(places: Sequence[Path]) -> list[Path]:
+    """CREMA-D's tables."""
+    near: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            near += (Path(os.path.abspath(place)).parent / name for name in sorted(crema_d.TABLES))
+            near += _files(place)
+        else:
+            near.append(place)
+    return [path for path in near if path.name in crema_d.TABLES and path.is_file()]
 
 
 def _parse(path: Path) -> Utterance | LeftOut:

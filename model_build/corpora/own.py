@@ -1,8 +1,12 @@
-"""One's own recordings: folders ``emotion/speaker/...``, or a CSV with ``file,emotion,speaker``."""
+"""One's own recordings: folders ``emotion/speaker/...``, or a CSV with ``file,emotion,speaker``.
+
+Where the CSV has the columns ``sex`` and ``age``, figures by sex and age are to be had.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,9 +58,16 @@ def _rows(table: Path, rows: csv.DictReader[str]) -> Iterator[Utterance | LeftOu
                 f"{table}:{rows.line_num}: give an emotion of a-z, 0-9 and _ and a speaker, not"
                 f" {row['emotion']!r} and {row['speaker']!r}"
             )
+        sex, age = row.get("sex") or "", row.get("age") or ""
+        if sex not in ("", "female", "male") or not re.fullmatch(r"\d{0,3}", age, re.ASCII):
+            raise UsageError(
+                f"{table}:{rows.line_num}: sex is female, male or empty, age a number or empty, not"
+                f" {sex!r} and {age!r}"
+            )
         path = table.parent / (row["file"] or "")
         if path.is_file():
-            yield Utterance(path, NAME, f"{table.stem} {row['speaker']}", row["emotion"])
+            speaker = f"{table.stem} {row['speaker']}"
+            yield Utterance(path, NAME, speaker, row["emotion"], sex, int(age) if age else None)
         else:
             yield LeftOut("file of the table is not there")
 

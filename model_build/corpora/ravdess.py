@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from model_build.corpora.utterance import LeftOut, Utterance
+from model_build.corpora.utterance import Utterance
 
 NAME = "RAVDESS"
 LICENCE = "CC BY-NC-SA 4.0"
 EXAMPLE = "03-01-06-01-02-01-12.wav"
 
-_NAME = re.compile(r"03-(0[12])-(0[1-8])-0[12]-0[12]-0[12]-(\d{2})")
+_NAME = re.compile(r"03-(0[12])-(0[1-8])-(0[12])-(0[12])-0([12])-(0[1-9]|1\d|2[0-4])")
 _EMOTIONS = {
     "01": "neutral",
     "02": "calm",
@@ -27,13 +27,20 @@ _EMOTIONS = {
 }
 
 
-def parse(path: Path) -> Utterance | LeftOut | None:
+def parse(path: Path) -> Utterance | None:
     """What a file's name says, or None where it is no RAVDESS name."""
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return None
-    channel, emotion, actor = match.groups()
-    if channel == "02":
-        return LeftOut("sung")
-    sex = "male" if int(actor) % 2 else "female"
-    return Utterance(path, NAME, f"{NAME} {actor}", _EMOTIONS[emotion], sex)
+    channel, emotion, intensity, statement, repetition, actor = match.groups()
+    return Utterance(
+        path,
+        NAME,
+        f"{NAME} {actor}",
+        _EMOTIONS[emotion],
+        sex="male" if int(actor) % 2 else "female",
+        intensity="normal" if intensity == "01" else "strong",
+        statement=statement,
+        repetition=int(repetition),
+        style="speech" if channel == "01" else "song",
+    )

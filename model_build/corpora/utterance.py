@@ -8,9 +8,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Utterance:
-    """A recording of one speaker with one emotion.
+    """A recording of one speaker with one emotion; what a corpus does not tell is empty or None.
 
-    ``speaker`` is unique across corpora; ``sex`` is ``female``, ``male`` or, where unknown, empty.
+    Attributes:
+        path: the file.
+        corpus: name of the corpus.
+        speaker: unique across corpora.
+        emotion: the label that the speaker was asked for.
+        sex: ``female`` or ``male``.
+        age: in years.
+        intensity: ``normal`` or ``strong`` (RAVDESS); ``lo``, ``md``, ``hi`` or ``unspecified`` (CREMA-D).
+        statement: what is said, as the corpus names it.
+        repetition: which take it is, from 1 on.
+        style: ``speech`` or ``song``.
+        perceived: the label that most listeners gave to the voice alone; empty too where they are tied.
     """
 
     path: Path
@@ -18,10 +29,16 @@ class Utterance:
     speaker: str
     emotion: str
     sex: str = ""
+    age: int | None = None
+    intensity: str = ""
+    statement: str = ""
+    repetition: int | None = None
+    style: str = "speech"
+    perceived: str = ""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A recording of a known corpus that no honest figure can use, and why."""
+    """A recording that no honest figure can use, and why."""
 
     reason: str
