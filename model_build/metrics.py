@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +14,11 @@ import numpy.typing as npt
 from sertag.types import FloatArray
 
 IntArray = npt.NDArray[np.int64]
+Statistic = Callable[[IntArray], float]
+"""A figure on some of the clips, given by their numbers; NaN where they don't define it."""
+
+SEXES = ("female", "male")
+AGE_GROUPS = ("<30", "30-44", "45-59", "60+")
 
 
 def confusion(targets: IntArray, predicted: IntArray, classes: int) -> IntArray:
@@ -29,6 +37,38 @@ def uar(targets: IntArray, predicted: IntArray, classes: int) -> float:
     return float(np.mean(hits[occurs] / counts[occurs]))
 
 
+def recall(targets: IntArray, predicted: IntArray, label: int) -> float:
+    """Share of one class's clips that was found; NaN where it does not occur."""
+    return _share(predicted[targets == label] == label)
+
+
+def precision_at(targets: IntArray, predicted: IntArray, label: int, prevalence: float) -> float:
+    """Share of a class's predictions that is right where the class is as rare as in real speech.
+
+    Clips are weighted so that the class makes up ``prevalence`` of them and the others keep their
+    proportions. The recall does not depend on it. NaN where the class is never predicted, or either it or
+    all others don't occur.
+    """
+    hits = prevalence * recall(targets, predicted, label)
+    alarms = (1 - prevalence) * _share(predicted[targets != label] == label)
+    return hits / (hits + alarms) if hits + alarms else float("nan")
+
+
+def brier_scores(targets: IntArray, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Per clip, the sum over classes of the squared distance of probability and truth (Brier 1950).
+
+    Their mean is the Brier score: 0 for certain and right, 2 for certain and wrong. A clip without an answer,
+    all of whose probabilities are 0, has 1.
+
+    Args:
+        targets: the clips' classes.
+        probabilities: shape ``(clips, classes)``.
+    """
+    distance = probabilities.astype(np.float64)
+    distance[np.arange(len(targets)), targets] -= 1
+    return np.asarray((distance**2).sum(axis=1))
+
+
 def rounded(figure: float) -> float | None:
     """A figure with 4 decimals; None for NaN, which JSON does not know."""
     return None if np.isnan(figure) else round(figure, 4)
@@ -36,7 +76,10 @@ def rounded(figure: float) -> float | None:
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % confidence interval; the ends are NaN where one speaker gives none."""
+    """A figure with its 95 % confidence interval.
+
+    The ends are NaN where one speaker gives none, the figure too where the clips don't define it.
+    """
 
     value: float
     low: float
@@ -47,33 +90,69 @@ class Interval:
         return [rounded(end) for end in (self.value, self.low, self.high)]
 
     def __str__(self) -> str:
+        if np.isnan(self.value):
+            return "undefined"
         if np.isnan(self.low):
             return f"{self.value:.3f} (one speaker)"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def bootstrap(
-    statistic: Callable[[IntArray], float], speakers: Sequence[str], *, draws: int = 2_000
-) -> Interval:
+def bootstrap(statistic: Statistic, speakers: Sequence[str], *, draws: int = 2_000) -> Interval:
     """A figure with the percentile bootstrap over speakers, who are what a new sample would change.
 
     Args:
-        statistic: the figure on some of the clips, given by their numbers.
+        statistic: the figure; draws that don't define it are passed over.
         speakers: who speaks in each clip.
         draws: how many samples of speakers to draw.
     """
     value = statistic(np.arange(len(speakers)))
-    if len(set(speakers)) < 2:
+    names = sorted(set(speakers))
+    if len(names) < 2 or np.isnan(value):
         return Interval(value, np.nan, np.nan)
-    names = np.array(speakers)
-    clips = [np.flatnonzero(names == speaker) for speaker in sorted(set(speakers))]
+    voices = np.array(speakers)
+    clips = [np.flatnonzero(voices == name) for name in names]
     random = np.random.default_rng(0)
     figures = [
         statistic(np.concatenate([clips[index] for index in random.integers(0, len(clips), len(clips))]))
         for _ in range(draws)
     ]
-    low, high = np.percentile(figures, [2.5, 97.5])
+    low, high = np.nanpercentile(figures, [2.5, 97.5])
     return Interval(value, float(low), float(high))
+
+
+def difference(
+    first: Statistic, second: Statistic, speakers: Sequence[str], *, draws: int = 2_000
+) -> Interval:
+    """First minus second with the paired bootstrap: both are measured on the same speakers in every draw.
+
+    Two models are only told apart by this; their own intervals overlap long before.
+    """
+    return bootstrap(lambda rows: first(rows) - second(rows), speakers, draws=draws)
+
+
+def by_group(
+    statistic: Statistic, groups: Sequence[str], names: Iterable[str], speakers: Sequence[str]
+) -> dict[str, Interval]:
+    """A figure for each group of clips.
+
+    Args:
+        statistic: the figure, on clips by their numbers among all.
+        groups: which group each clip is of.
+        names: the groups to tell, in their order; those without a clip are left out.
+        speakers: who speaks in each clip.
+    """
+    member, voices = np.array(groups), np.array(speakers)
+    figures = {}
+    for name in names:
+        clips = np.flatnonzero(member == name)
+        if len(clips):
+            figures[name] = bootstrap(partial(_among, statistic, clips), voices[clips].tolist())
+    return figures
+
+
+def age_group(age: int | None) -> str:
+    """Which of :data:`AGE_GROUPS` an age is in; empty where it is unknown."""
+    return "" if age is None else AGE_GROUPS[bisect_right((30, 45, 60), age)]
 
 
 def calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], bins: int = 15) -> float:
@@ -115,3 +194,11 @@ def softmax(logits: FloatArray) -> FloatArray:
     """Probabilities along the last axis."""
     raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def _among(statistic: Statistic, clips: IntArray, rows: IntArray) -> float:
+    return statistic(clips[rows])
+
+
+def _share(true: npt.NDArray[np.bool_]) -> float:
+    return float(true.mean()) if len(true) else float("nan")
