@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from sertag import __version__
-from sertag.cli import build_model, evaluate, scan
+from sertag.cli import build_model, evaluate, models, scan
 from sertag.errors import SertagError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("scan")(scan.scan)
 app.command("build-model")(build_model.build_model)
 app.command("evaluate")(evaluate.evaluate)
+app.command("models")(models.models)
 
 
 def _version(wanted: bool) -> None:
