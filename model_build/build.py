@@ -1,4 +1,4 @@
-"""A labelled corpus to a finished model file and its card: the whole of training, top to bottom."""
+"""Labelled corpora to a finished model file and its card: the whole of training, top to bottom."""
 
 from __future__ import annotations
 
@@ -11,27 +11,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from model_build.architectures import NetworkSettings
+from model_build.calibrate import calibrate, mean_calibration
 from model_build.card import model_card
 from model_build.convert import QUANTISATION, check_operators, check_runs, convert
 from model_build.corpora import Corpora, Utterance, read_corpora
-from model_build.dataset import Example, Windower, fit_normalisation, make_examples
-from model_build.evaluate import Evaluation, evaluate_file
-from model_build.metrics import fit_temperature, rounded
+from model_build.dataset import Example, Windower, make_examples
+from model_build.figures import Figures, measure_part
+from model_build.fit import fit_effects, fit_normalisation
 from model_build.observer import Observer
-from model_build.split import Split, split_speakers
-from model_build.train import Training, TrainingObserver, TrainingSettings, clip_logits, evaluate, train
+from model_build.protocol import Part, Protocol, parts_of
+from model_build.train import TrainingObserver, TrainingSettings, train
 from sertag import __version__
 from sertag.errors import RecordingError, UsageError
 from sertag.features import FeatureSettings
 from sertag.labels import VALENCE, in_order
+from sertag.listener import Calibration, Listener
 from sertag.metadata import ModelMetadata, pack
 from sertag.model import Model
-from sertag.tagger import Tagger
+from sertag.types import FloatArray
 
-AUGMENTED = 5
-"""Augmented takes per training utterance, beside the clean one."""
+SESSIONS = 8
+"""Augmented takes per training utterance, beside the clean one and the telephone's."""
+
+_SMALL = 3
+"""Corpora with less than this part of the largest's clips are shown to the network twice an epoch."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a user chooses about a build."""
+
+    protocol: Protocol
+    window: float
+    epochs: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -40,23 +56,35 @@ class Built:
 
     metadata: ModelMetadata
     corpora: Corpora
-    evaluation: Evaluation
-    float_uar: float
+    figures: Figures
     size: int
     interrupted: bool
 
 
-def build(
-    folders: Sequence[Path], out: Path, *, window: float, epochs: int, seed: int, observer: TrainingObserver
-) -> Built:
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network with what belongs to it."""
+
+    network: tf.keras.Model
+    listener: Listener
+    epochs: int
+    interrupted: bool
+
+    def calibrated(self, calibration: Calibration) -> Fitted:
+        """The same with other temperatures."""
+        return replace(self, listener=replace(self.listener, calibration=calibration))
+
+
+def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: TrainingObserver) -> Built:
     """Trains, converts and measures a model; writes ``out`` and the card beside it.
+
+    Under the protocol ``split`` the network that was measured is the one that is written. Under the
+    others it is trained once more, on every speaker.
 
     Args:
         folders: folders of labelled recordings.
         out: the model file to write.
-        window: length of the model's window in seconds.
-        epochs: how long to train at most.
-        seed: of everything random but the split.
+        recipe: how.
         observer: is told how it goes.
 
     Raises:
@@ -66,88 +94,151 @@ def build(
     features = FeatureSettings()
     corpora = read_corpora(folders)
     labels = in_order(utterance.emotion for utterance in corpora.utterances)
-    split = split_speakers(corpora.utterances)
-    examples, skipped = _read(corpora, split, labels, features, seed, observer)
-    corpora = corpora.only(example.utterance for example in examples)
-    training, validation, test = (
-        [example for example in examples if example.utterance.speaker in side]
-        for side in (split.training, split.validation, split.test)
-    )
-    for name, side in (("training", training), ("validation", validation), ("test", test)):
-        if not any(example.has_speech for example in side):
-            raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
+    parts = parts_of(recipe.protocol, corpora.utterances)
+    heard, undecoded = _read(corpora.utterances, labels, features, recipe.seed, observer)
+    skipped = {**corpora.skipped, **undecoded}
+    corpora = corpora.only(heard)
     described = _describe(corpora)
-    length = features.frames_in(window)
-    windower = Windower(features, fit_normalisation(training, features), length, length // 2)
-    settings = TrainingSettings(epochs=epochs, seed=seed)
-    network_settings = NetworkSettings()
-    trained = train(
-        training, validation, windower, len(labels), settings, network_settings, observer=observer
-    )
-    if trained.best is None:
-        raise KeyboardInterrupt
-    metadata = ModelMetadata(
-        name=out.stem,
-        version=__version__,
-        labels=labels,
-        valence=tuple(VALENCE.get(label, 0) for label in labels),
-        features=features,
-        normalisation=windower.normalisation,
-        window=window,
-        temperature=_temperature(trained, validation, windower),
-        about={
-            "corpora": described,
-            "skipped": skipped,
-            "split": asdict(split),
-            "command": {"window": window, "epochs": epochs, "seed": seed},
-            "training": {**asdict(settings), **asdict(network_settings), "augmented": AUGMENTED},
-            "epoch": trained.best.number,
-            "interrupted": trained.interrupted,
-            "validation_uar": round(trained.best.validation_uar, 4),
-            "parameters": int(trained.network.count_params()),
-            "quantisation": QUANTISATION,
-        },
-    )
-    float_uar = evaluate(trained.network, test, windower, len(labels))
-    return _finish(
-        trained, metadata, corpora, [example.utterance for example in test], float_uar, out, observer
-    )
+
+    def fit(part: Part) -> Fitted:
+        return _fit(part, heard, labels, features, recipe, observer)
+
+    def describe(part: Part, fitted: Fitted) -> ModelMetadata:
+        return _metadata(out.stem, labels, fitted, part, recipe, described, skipped)
+
+    with tempfile.TemporaryDirectory(prefix=".sertag-", dir=out.parent) as folder:
+        aside = Path(folder, out.name)
+        tested = []
+        for part in parts:
+            fitted = fit(part)
+            aside.write_bytes(pack(_converted(fitted.network), describe(part, fitted)))
+            test = [heard[utterance] for utterance in part.test if utterance in heard]
+            quantised = Model(str(aside)).listener
+            tested.append(measure_part(part.name, quantised, fitted.listener, test, labels, observer))
+            if fitted.interrupted:
+                break
+        if recipe.protocol != "split" and not fitted.interrupted:
+            part = Part("everybody", tuple(heard), (), ())
+            fitted = fit(part).calibrated(mean_calibration([each.calibration for each in tested]))
+        figures = Figures.of(recipe.protocol, tested)
+        network, metadata = _converted(fitted.network), describe(part, fitted)
+        aside.write_bytes(pack(network, metadata))
+        about = {**metadata.about, "interpreters": check_runs(aside), "accuracy": figures.summary()}
+        metadata = replace(metadata, about=about)
+        content = pack(network, metadata)
+        aside.write_bytes(content)
+        card = Path(folder, "card.md")
+        card.write_text(model_card(metadata, figures, len(content)), encoding="utf-8")
+        os.replace(aside, out)
+        os.replace(card, out.with_suffix(".md"))
+    return Built(metadata, corpora, figures, len(content), fitted.interrupted)
 
 
 def _read(
-    corpora: Corpora,
-    split: Split,
+    utterances: Sequence[Utterance],
     labels: Sequence[str],
     features: FeatureSettings,
     seed: int,
     observer: Observer,
-) -> tuple[list[Example], dict[str, int]]:
-    """Examples of all usable utterances, and how many were left out, by reason.
-
-    Silence teaches nothing; where nothing is learnt it stays, to count as wrong.
-    """
-    skipped = Counter(corpora.skipped)
-    examples = []
-    observer.stage("reading", len(corpora.utterances))
-    for augmented, speakers in ((AUGMENTED, split.training), (0, split.validation + split.test)):
-        chosen = [utterance for utterance in corpora.utterances if utterance.speaker in speakers]
-        for result in make_examples(
-            chosen, labels, features, augmented=augmented, seed=seed, workers=os.cpu_count() or 1
-        ):
-            if isinstance(result, RecordingError):
-                skipped[result.code] += 1
-            elif speakers is split.training and not result.has_speech:
-                skipped["no_speech"] += 1
-            else:
-                examples.append(result)
-            observer.step()
-    return examples, dict(skipped)
+) -> tuple[dict[Utterance, Example], dict[str, int]]:
+    """Examples of all usable utterances, and how many could not be decoded, by reason."""
+    skipped: Counter[str] = Counter()
+    heard: dict[Utterance, Example] = {}
+    observer.stage("reading", len(utterances))
+    for result in make_examples(
+        utterances, labels, features, sessions=SESSIONS, seed=seed, workers=os.cpu_count() or 1
+    ):
+        if isinstance(result, RecordingError):
+            skipped[result.code] += 1
+        else:
+            heard[result.utterance] = result
+        observer.step()
+    return heard, dict(skipped)
 
 
-def _temperature(trained: Training, validation: Sequence[Example], windower: Windower) -> float:
-    clips = clip_logits(trained.network, validation, windower)
-    heard = [(clip, example.target) for clip, example in zip(clips, validation, strict=True) if len(clip[0])]
-    return fit_temperature([clip for clip, _ in heard], np.array([target for _, target in heard]))
+def _fit(
+    part: Part,
+    heard: dict[Utterance, Example],
+    labels: Sequence[str],
+    features: FeatureSettings,
+    recipe: Recipe,
+    observer: TrainingObserver,
+) -> Fitted:
+    """Trains on a part's training speakers, and fits the temperatures on its validation speakers."""
+    # Silence teaches nothing; where nothing is learnt it stays, to count as wrong.
+    training = [heard[item] for item in part.training if item in heard and heard[item].has_speech]
+    validation = [heard[item] for item in part.validation if item in heard]
+    test = [heard[item] for item in part.test if item in heard]
+    for name, side in (("training", training), ("validation", validation), ("test", test)):
+        if getattr(part, name) and not any(example.has_speech for example in side):
+            raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
+    normalisation = fit_normalisation(training, features)
+    effects = fit_effects(training, len(labels), features, normalisation)
+    windower = Windower(features, normalisation, features.frames_in(recipe.window))
+    settings = TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)
+    trained = train(
+        _balanced(training), windower, effects, settings, NetworkSettings(), name=part.name, observer=observer
+    )
+    if not trained.history:
+        raise KeyboardInterrupt
+
+    def run(inputs: FloatArray) -> FloatArray:
+        return np.asarray(trained.network(inputs, training=False))
+
+    listener = Listener(run, features, windower.length, normalisation, effects, Calibration(1.0, 1.0))
+    listener = calibrate(listener, [example for example in validation if example.has_speech])
+    return Fitted(trained.network, listener, len(trained.history), trained.interrupted)
+
+
+def _balanced(examples: Sequence[Example]) -> list[Example]:
+    """The examples, twice those of corpora that are small beside the largest."""
+    clips = Counter(example.utterance.corpus for example in examples)
+    small = {corpus for corpus, count in clips.items() if count < max(clips.values()) / _SMALL}
+    return [example for example in examples for _ in range(1 + (example.utterance.corpus in small))]
+
+
+def _converted(network: tf.keras.Model) -> bytes:
+    flatbuffer = convert(network)
+    check_operators(flatbuffer)
+    return flatbuffer
+
+
+def _metadata(
+    name: str,
+    labels: tuple[str, ...],
+    fitted: Fitted,
+    part: Part,
+    recipe: Recipe,
+    described: list[dict[str, Any]],
+    skipped: dict[str, int],
+) -> ModelMetadata:
+    listener = fitted.listener
+    return ModelMetadata(
+        name=name,
+        version=__version__,
+        labels=labels,
+        valence=tuple(VALENCE.get(label, 0) for label in labels),
+        features=listener.settings,
+        normalisation=listener.normalisation,
+        effects=listener.effects,
+        window=recipe.window,
+        calibration=listener.calibration,
+        about={
+            "corpora": described,
+            "skipped": skipped,
+            "split": part.speakers,
+            "command": asdict(recipe),
+            "training": {
+                **asdict(TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)),
+                **asdict(NetworkSettings()),
+                "sessions": SESSIONS,
+            },
+            "epochs": fitted.epochs,
+            "interrupted": fitted.interrupted,
+            "parameters": int(fitted.network.count_params()),
+            "quantisation": QUANTISATION,
+        },
+    )
 
 
 def _describe(corpora: Corpora) -> list[dict[str, Any]]:
@@ -161,46 +252,3 @@ def _describe(corpora: Corpora) -> list[dict[str, Any]]:
         }
         for corpus in corpora.corpora
     ]
-
-
-def _finish(
-    trained: Training,
-    metadata: ModelMetadata,
-    corpora: Corpora,
-    test: Sequence[Utterance],
-    float_uar: float,
-    out: Path,
-    observer: Observer,
-) -> Built:
-    """Converts, checks and measures; the files appear under their names when all of it is done."""
-    flatbuffer = convert(trained.network)
-    check_operators(flatbuffer)
-    with tempfile.TemporaryDirectory(prefix=".sertag-", dir=out.parent) as folder:
-        aside = Path(folder, out.name)
-        aside.write_bytes(pack(flatbuffer, metadata))
-        interpreters = check_runs(aside)
-        observer.stage("measuring", len(test))
-        evaluation = evaluate_file(Tagger(Model(str(aside))), test, on_clip=observer.step)
-        about = {**metadata.about, "interpreters": interpreters, "accuracy": _accuracy(evaluation, float_uar)}
-        metadata = replace(metadata, about=about)
-        content = pack(flatbuffer, metadata)
-        aside.write_bytes(content)
-        card = Path(folder, "card.md")
-        card.write_text(model_card(metadata, evaluation, float_uar, len(content)), encoding="utf-8")
-        os.replace(aside, out)
-        os.replace(card, out.with_suffix(".md"))
-    return Built(metadata, corpora, evaluation, float_uar, len(content), trained.interrupted)
-
-
-def _accuracy(evaluation: Evaluation, float_uar: float) -> dict[str, Any]:
-    return {
-        "protocol": "unseen speakers, one clip at a time, quantised file",
-        "clips": evaluation.clips,
-        "speakers": evaluation.speakers,
-        "uar": round(evaluation.uar.value, 4),
-        "uar_95": evaluation.uar.rounded()[1:],
-        "accuracy": round(evaluation.accuracy.value, 4),
-        "calibration_error": rounded(evaluation.calibration_error),
-        "float_uar": round(float_uar, 4),
-        "recalls": {label: round(recall, 4) for label, recall in evaluation.recalls.items()},
-    }

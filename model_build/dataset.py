@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from itertools import groupby
+from operator import add
 
 import numpy as np
+import soundfile
+import soxr
 
-from model_build.augment import augment, vary_speaker
+from model_build.augment import TELEPHONE_RATE, augment, vary_speaker
 from model_build.corpora import Utterance
+from sertag.adaptation import CallStatistics, Voice
 from sertag.audio import AudioReader
 from sertag.errors import RecordingError
 from sertag.features import FeatureSettings, frames_of
-from sertag.normalisation import Normalisation, relative_frames
+from sertag.normalisation import Normalisation
 from sertag.speech import speech_frames
 from sertag.types import BoolArray, FloatArray
-from sertag.windows import FrameWindow, WindowStream
+
+CLEAN, TELEPHONE, FIRST_SESSION = 0, 1, 2
+"""Takes of an example: as it is, through an 8 kHz mu-law telephone, and then in augmented sessions."""
+
+_SESSION_CLIPS = 200
 
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """One recording of an utterance: its frames ``(n, columns)`` and which of them are speech ``(n,)``."""
+    """One recording of an utterance: frames ``(n, columns)``, which are speech ``(n,)``, statistics."""
 
     frames: FloatArray
     speech: BoolArray
+    statistics: CallStatistics
+
+    @classmethod
+    def of(cls, samples: FloatArray, settings: FeatureSettings) -> Take:
+        """The take of samples (1-D, full scale 1.0)."""
+        frames = frames_of(samples, settings)
+        speech = speech_frames(frames[:, settings.level], frames[:, settings.voicing])
+        return cls(frames, speech, CallStatistics.of(frames, speech, settings))
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """An utterance with its class and its takes: the clean one first, then augmented ones."""
+    """An utterance with its class and its takes; one speaker's takes of the same number share a line."""
 
     utterance: Utterance
     target: int
@@ -41,7 +59,7 @@ class Example:
     @property
     def has_speech(self) -> bool:
         """Whether somebody is heard in the clean take."""
-        return bool(self.takes[0].speech.any())
+        return bool(self.takes[CLEAN].speech.any())
 
 
 def make_examples(
@@ -49,74 +67,87 @@ def make_examples(
     labels: Sequence[str],
     settings: FeatureSettings,
     *,
-    augmented: int,
+    sessions: int,
     seed: int,
     workers: int,
 ) -> Iterator[Example | RecordingError]:
-    """Decodes and analyses utterances on several processes, in order.
+    """Decodes and analyses utterances on several processes, speaker by speaker.
+
+    Args:
+        utterances: what to read, in any order.
+        labels: classes, by number.
+        settings: of the features.
+        sessions: how many augmented takes to make of each.
+        seed: of the augmentation.
+        workers: how many processes to use.
 
     Yields:
         An example, or the reason why the recording gives none, per utterance.
     """
-    seeds = np.random.SeedSequence(seed).spawn(len(utterances))
-    work = partial(_takes, settings=settings, augmented=augmented)
+    ordered = sorted(utterances, key=lambda utterance: (utterance.speaker, str(utterance.path)))
+    groups = []
+    for _, clips in groupby(ordered, key=lambda utterance: utterance.speaker):
+        speakers = list(clips)
+        groups += [speakers[at : at + _SESSION_CLIPS] for at in range(0, len(speakers), _SESSION_CLIPS)]
+    seeds = np.random.SeedSequence(seed).spawn(len(groups))
+    work = partial(_takes, settings=settings, sessions=sessions)
     # Started afresh, not forked: a fork of a process that runs TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore) as pool:
-        for utterance, takes in zip(utterances, pool.map(work, utterances, seeds, chunksize=16), strict=True):
-            if isinstance(takes, RecordingError):
-                yield takes
-            else:
-                yield Example(utterance, labels.index(utterance.emotion), takes)
+        for group, results in zip(groups, pool.map(work, groups, seeds), strict=True):
+            for utterance, takes in zip(group, results, strict=True):
+                if isinstance(takes, RecordingError):
+                    yield takes
+                else:
+                    yield Example(utterance, labels.index(utterance.emotion), takes)
 
 
 def _takes(
-    utterance: Utterance, seed: np.random.SeedSequence, *, settings: FeatureSettings, augmented: int
-) -> tuple[Take, ...] | RecordingError:
+    group: Sequence[Utterance], seed: np.random.SeedSequence, *, settings: FeatureSettings, sessions: int
+) -> list[tuple[Take, ...] | RecordingError]:
+    decoded = [_samples(utterance, settings.sample_rate) for utterance in group]
+    clips = [samples for samples in decoded if not isinstance(samples, RecordingError)]
+    random = np.random.default_rng(seed)
+    versions = [clips, [through_telephone(clip, settings.sample_rate) for clip in clips]]
+    versions += [augment(clips, settings.sample_rate, random) for _ in range(sessions)]
+    takes = (tuple(Take.of(clip, settings) for clip in take) for take in zip(*versions, strict=True))
+    return [samples if isinstance(samples, RecordingError) else next(takes) for samples in decoded]
+
+
+def _samples(utterance: Utterance, rate: int) -> FloatArray | RecordingError:
     try:
         with AudioReader(str(utterance.path)) as reader:
-            samples = np.concatenate(list(reader.blocks(settings.sample_rate, mix=True)))[:, 0]
+            return np.concatenate(list(reader.blocks(rate, mix=True)))[:, 0]
     except RecordingError as error:
         return RecordingError(error.code, f"{utterance.path}: {error.message}")
-    random = np.random.default_rng(seed)
-    varied = [_take(augment(samples, settings.sample_rate, random), settings) for _ in range(augmented)]
-    return (_take(samples, settings), *(take for take in varied if take.speech.any()))
 
 
-def _take(samples: FloatArray, settings: FeatureSettings) -> Take:
-    frames = frames_of(samples, settings)
-    speech = speech_frames(frames[:, settings.level], frames[:, settings.voicing])
-    return Take(frames, speech)
+def through_telephone(samples: FloatArray, rate: int) -> FloatArray:
+    """Samples as an 8 kHz mu-law file of them would be read."""
+    file = io.BytesIO()
+    narrow = soxr.resample(samples, rate, TELEPHONE_RATE, quality="HQ")
+    soundfile.write(file, narrow, TELEPHONE_RATE, format="WAV", subtype="ULAW")
+    file.seek(0)
+    narrow, _ = soundfile.read(file, dtype="float32")
+    return np.asarray(soxr.resample(narrow, TELEPHONE_RATE, rate, quality="HQ"), dtype=np.float32)
 
 
-def fit_normalisation(examples: Sequence[Example], settings: FeatureSettings) -> Normalisation:
-    """Statistics of the training speakers' speech frames, over all their takes."""
-    count = 0
-    total = np.zeros(settings.inputs)
-    squares = np.zeros(settings.inputs)
-    for example in examples:
-        for take in example.takes:
-            frames = relative_frames(take.frames, take.speech, settings)[take.speech].astype(np.float64)
-            count += len(frames)
-            total += frames.sum(axis=0)
-            squares += (frames**2).sum(axis=0)
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-6))
-    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32))
+def call_of(takes: Sequence[Take]) -> CallStatistics:
+    """The statistics of the call that some takes make together."""
+    return reduce(add, (take.statistics for take in takes))
 
 
 @dataclass(frozen=True)
 class Windower:
-    """Cuts takes into the network's windows: at random for training, as run time does for evaluation."""
+    """Cuts takes into the network's windows at random, for training."""
 
     settings: FeatureSettings
     normalisation: Normalisation
     length: int
-    hop: int
 
-    def random_window(self, take: Take, random: np.random.Generator) -> FloatArray:
+    def random_window(self, take: Take, voice: Voice | None, random: np.random.Generator) -> FloatArray:
         """A window of the take as another speaker might have said it, parts of it masked.
 
         An archive's windows start anywhere, so half of the windows of short takes start before
@@ -131,23 +162,11 @@ class Windower:
         else:
             frames, speech = take.frames, take.speech
             offset = int(random.integers(0, 1 - spare)) if random.random() < 0.5 else 0
-        frames = vary_speaker(frames, self.settings, random)
-        window = self.normalisation.network_input(frames, speech, self.length, self.settings)
+        frames, voice = vary_speaker(frames, voice, self.settings, random)
+        window = self.normalisation.network_input(frames, speech, self.length, self.settings, voice)
         if offset:
             window = np.roll(window, offset, axis=0)
         return _masked(window, self.settings.mels, random)
-
-    def windows(self, take: Take) -> list[tuple[FloatArray, int]]:
-        """Run time's windows of a take, each with the number of frames it covers."""
-        stream = WindowStream(self.length, self.hop)
-        return [
-            (self._input(window), len(window.frames))
-            for window in stream.push(take.frames, take.speech, last=True)
-            if window.has_speech
-        ]
-
-    def _input(self, window: FrameWindow) -> FloatArray:
-        return self.normalisation.network_input(window.frames, window.speech, self.length, self.settings)
 
 
 def _masked(window: FloatArray, mels: int, random: np.random.Generator) -> FloatArray:

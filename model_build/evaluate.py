@@ -1,71 +1,114 @@
-"""Accuracy of a finished model file, measured with the code that tags recordings."""
+"""Accuracy of a network on clips of speakers that it has never heard."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import soundfile
-import soxr
 
-from model_build.augment import TELEPHONE_RATE
-from model_build.corpora import Corpora, Utterance
-from model_build.metrics import IntArray, Interval, bootstrap, calibration_error, confusion, uar
+from model_build.corpora import Corpora
+from model_build.dataset import CLEAN, TELEPHONE, Example, make_examples
+from model_build.metrics import (
+    AGE_GROUPS,
+    SEXES,
+    IntArray,
+    Interval,
+    age_group,
+    bootstrap,
+    brier_scores,
+    by_group,
+    calibration_error,
+    confusion,
+    precision_at,
+    recall,
+    rounded,
+    uar,
+)
 from model_build.observer import Observer
-from sertag.audio import AudioReader
+from model_build.predict import Predictions, predict
 from sertag.errors import RecordingError, UsageError
-from sertag.tagger import Tagger
-from sertag.timeline import Timeline
-from sertag.types import FloatArray
+from sertag.listener import Listener
+from sertag.model import Model
+
+ANGRY, RARE = "angry", 0.05
+"""Precision and recall are told of anger where it is 5 % of the speech, as in an archive."""
+
+CONDITIONS = {"clean": CLEAN, "telephone": TELEPHONE}
+"""The takes that figures are told of."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Figures one clip at a time.
+    """Figures on clips; intervals over speakers.
 
-    ``confusion`` has a row per true label and, behind the labels' columns, one for clips that were
-    all ``no_speech``; these are wrong and do not count in the calibration error.
+    ``confusion`` has a row per true label and, behind the labels' columns, one for clips in which nobody
+    was heard; these are wrong, and do not count in the calibration error.
     """
 
     labels: tuple[str, ...]
+    speakers: int
     uar: Interval
     accuracy: Interval
     calibration_error: float
+    brier: Interval
     confusion: IntArray
-    speakers: int
-    uar_by_sex: dict[str, float]
+    recalls: dict[str, float]
+    angry_recall: float
+    angry_precision: float
+    uar_by_sex: dict[str, Interval]
+    uar_by_age: dict[str, Interval]
 
     @property
     def clips(self) -> int:
         """How many clips there were."""
         return int(self.confusion.sum())
 
-    @property
-    def recalls(self) -> dict[str, float]:
-        """Share of each label's clips that was found."""
-        counts = self.confusion.sum(axis=1)
-        return {
-            label: float(self.confusion[index, index] / counts[index])
-            for index, label in enumerate(self.labels)
-            if counts[index]
-        }
+    @classmethod
+    def of(cls, predictions: Predictions) -> Evaluation:
+        """The figures of some predictions."""
+        labels, classes = predictions.labels, len(predictions.labels)
+        targets, predicted, speakers = predictions.targets, predictions.predicted, predictions.speakers
+        right, heard = predicted == targets, predictions.heard
+        brier = brier_scores(targets, predictions.probabilities)
+        angry = labels.index(ANGRY) if ANGRY in labels else -1
+
+        def uar_of(rows: IntArray) -> float:
+            return uar(targets[rows], predicted[rows], classes)
+
+        return cls(
+            labels=labels,
+            speakers=len(set(speakers)),
+            uar=bootstrap(uar_of, speakers),
+            accuracy=bootstrap(lambda rows: float(right[rows].mean()), speakers),
+            calibration_error=calibration_error(
+                predictions.probabilities.max(axis=1)[heard].astype(np.float32), right[heard]
+            ),
+            brier=bootstrap(lambda rows: float(brier[rows].mean()), speakers),
+            confusion=confusion(targets, predicted, classes + 1)[:classes],
+            recalls={label: recall(targets, predicted, index) for index, label in enumerate(labels)},
+            angry_recall=recall(targets, predicted, angry),
+            angry_precision=precision_at(targets, predicted, angry, RARE),
+            uar_by_sex=by_group(uar_of, [item.sex for item in predictions.utterances], SEXES, speakers),
+            uar_by_age=by_group(
+                uar_of, [age_group(item.age) for item in predictions.utterances], AGE_GROUPS, speakers
+            ),
+        )
 
 
 @dataclass(frozen=True)
 class CorpusEvaluation:
-    """Figures on one corpus, and how many of its clips were left out, by reason."""
+    """Figures on one corpus by condition, one clip at a time and adapted; clips left out, by reason."""
 
     corpus: str
-    clean: Evaluation
-    telephone: Evaluation
+    one_clip: dict[str, Evaluation]
+    adapted: dict[str, Evaluation]
     left_out: dict[str, int]
 
 
-def evaluate_corpora(tagger: Tagger, corpora: Corpora, observer: Observer) -> list[CorpusEvaluation]:
+def evaluate_corpora(model: Model, corpora: Corpora, observer: Observer) -> list[CorpusEvaluation]:
     """Measures a model on each corpus: on clips as they are, and through a telephone.
 
     Speakers whom the model's training or validation saw are left out, as are clips whose label the
@@ -74,7 +117,8 @@ def evaluate_corpora(tagger: Tagger, corpora: Corpora, observer: Observer) -> li
     Raises:
         UsageError: where no clip is left.
     """
-    split = tagger.model.metadata.about["split"]
+    metadata = model.metadata
+    split = metadata.about["split"]
     met = {*split["training"], *split["validation"]}
     results = []
     for corpus in corpora.corpora:
@@ -83,97 +127,58 @@ def evaluate_corpora(tagger: Tagger, corpora: Corpora, observer: Observer) -> li
         for utterance in corpus.utterances:
             if utterance.speaker in met:
                 left_out["the model was trained on the speaker"] += 1
-            elif utterance.emotion not in tagger.model.metadata.labels:
+            elif utterance.emotion not in metadata.labels:
                 left_out[f"the model does not know the label {utterance.emotion}"] += 1
-            elif not _decodes(utterance):
-                left_out["cannot be decoded"] += 1
             else:
                 usable.append(utterance)
-        if usable:
-            observer.stage(corpus.name, 2 * len(usable))
-            clean, telephone = (
-                evaluate_file(tagger, usable, telephone=telephone, on_clip=observer.step)
-                for telephone in (False, True)
-            )
-            results.append(CorpusEvaluation(corpus.name, clean, telephone, dict(left_out)))
+        examples = []
+        observer.stage(f"reading {corpus.name}", len(usable))
+        for result in make_examples(
+            usable, metadata.labels, metadata.features, sessions=0, seed=0, workers=os.cpu_count() or 1
+        ):
+            observer.step()
+            if isinstance(result, RecordingError):
+                left_out["cannot be decoded"] += 1
+            else:
+                examples.append(result)
+        if examples:
+            observer.stage(f"listening to {corpus.name}", 2 * len(CONDITIONS))
+            figures = evaluate_examples(model.listener, examples, metadata.labels, observer)
+            results.append(CorpusEvaluation(corpus.name, *figures, dict(left_out)))
     if not results:
         raise UsageError("no clip is left that the model was not trained on and whose label it knows")
     return results
 
 
-def evaluate_file(
-    tagger: Tagger,
-    utterances: Sequence[Utterance],
-    *,
-    telephone: bool = False,
-    on_clip: Callable[[], None] = lambda: None,
-) -> Evaluation:
-    """Tags every utterance as `sertag scan` would, and compares.
-
-    Args:
-        tagger: the model; its labels must include the utterances'.
-        utterances: what to tag. A clip that is all ``no_speech`` counts as wrong.
-        telephone: whether to make an 8 kHz mu-law file of each first, and tag that.
-        on_clip: told after each.
-
-    Raises:
-        RecordingError: for an utterance that cannot be decoded.
-    """
-    labels = tagger.model.metadata.labels
-    classes = len(labels)
-    targets = np.array([labels.index(utterance.emotion) for utterance in utterances])
-    predicted: IntArray = np.empty(len(utterances), dtype=np.int64)
-    confidence = np.empty(len(utterances), dtype=np.float32)
-    with TemporaryDirectory() as folder:
-        for row, utterance in enumerate(utterances):
-            path = _telephoned(utterance.path, Path(folder)) if telephone else utterance.path
-            shares = clip_probabilities(tagger.tag(path))
-            predicted[row] = classes if shares is None else int(np.argmax(shares))
-            confidence[row] = 0.0 if shares is None else shares.max()
-            on_clip()
-    speakers = [utterance.speaker for utterance in utterances]
-    right, heard = predicted == targets, predicted < classes
-    sexes = np.array([utterance.sex for utterance in utterances])
-    return Evaluation(
-        labels=labels,
-        uar=bootstrap(lambda rows: uar(targets[rows], predicted[rows], classes), speakers),
-        accuracy=bootstrap(lambda rows: float(right[rows].mean()), speakers),
-        calibration_error=calibration_error(confidence[heard], right[heard]),
-        confusion=confusion(targets, predicted, classes + 1)[:classes],
-        speakers=len(set(speakers)),
-        uar_by_sex={
-            str(sex): uar(targets[sexes == sex], predicted[sexes == sex], classes)
-            for sex in sorted(set(sexes) - {""})
-        },
-    )
-
-
-def clip_probabilities(timeline: Timeline) -> FloatArray | None:
-    """A clip's probabilities: the duration-weighted mean over its windows; None where nobody speaks."""
-    tagged = [
-        (window.end - window.start, window.probabilities)
-        for channel in timeline.channels
-        for window in channel.windows
-        if window.probabilities is not None
-    ]
-    if not tagged:
-        return None
-    durations, probabilities = map(np.array, zip(*tagged, strict=True))
-    return np.asarray(durations @ probabilities / durations.sum(), dtype=np.float32)
-
-
-def _decodes(utterance: Utterance) -> bool:
-    try:
-        with AudioReader(str(utterance.path)) as reader:
-            return any(len(block) for block in reader.blocks(reader.sample_rate, mix=True))
-    except RecordingError:
-        return False
-
-
-def _telephoned(path: Path, folder: Path) -> Path:
-    with AudioReader(str(path)) as reader:
-        samples = np.concatenate(list(reader.blocks(reader.sample_rate, mix=True)))[:, 0]
-    narrow = soxr.resample(samples, reader.sample_rate, TELEPHONE_RATE, quality="HQ")
-    out = folder / "telephone.wav"
-    soundfile.write(out, narrow, TELEPHONE_RATE, subtype="ULAW")
+def evaluate_examples(
+    listener: Listener, examples: Sequence[Example], labels: tuple[str, ...], observer: Observer
+) -> tuple[dict[str, Evaluation], dict[str, Evaluation]]:
+    """Figures by condition, one clip at a time, and adapted to all of each speaker's clips."""
+    out: tuple[dict[str, Evaluation], dict[str, Evaluation]] = ({}, {})
+    for adapted, figures in enumerate(out):
+        for condition, take in CONDITIONS.items():
+            predictions = predict(listener, examples, labels, take, adapted=bool(adapted))
+            figures[condition] = Evaluation.of(predictions)
+            observer.step()
     return out
+
+
+def figures_object(evaluation: Evaluation) -> Mapping[str, object]:
+    """An evaluation as JSON."""
+    return {
+        "clips": evaluation.clips,
+        "speakers": evaluation.speakers,
+        "labels": list(evaluation.labels),
+        "uar": evaluation.uar.rounded(),
+        "accuracy": evaluation.accuracy.rounded(),
+        "calibration_error": rounded(evaluation.calibration_error),
+        "brier": evaluation.brier.rounded(),
+        "recalls": {label: rounded(figure) for label, figure in evaluation.recalls.items()},
+        "angry_at_5_percent": {
+            "precision": rounded(evaluation.angry_precision),
+            "recall": rounded(evaluation.angry_recall),
+        },
+        "uar_by_sex": {group: figure.rounded() for group, figure in evaluation.uar_by_sex.items()},
+        "uar_by_age": {group: figure.rounded() for group, figure in evaluation.uar_by_age.items()},
+        "confusion": evaluation.confusion.tolist(),
+    }

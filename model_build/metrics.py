@@ -171,29 +171,21 @@ def calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], bins
     return float(np.sum(gaps))
 
 
-def fit_temperature(clips: Sequence[tuple[FloatArray, FloatArray]], targets: IntArray) -> float:
+def fit_temperature(
+    probabilities_at: Callable[[float], npt.NDArray[np.float64]], targets: IntArray
+) -> float:
     """Temperature with the smallest negative log-likelihood (Guo et al. 2017).
 
     Args:
-        clips: per clip, the logits of its windows, shape ``(windows, classes)``, and their durations,
-            ``(windows,)``; a clip's probability is the duration-weighted mean over its windows.
+        probabilities_at: what the clips' probabilities are at a temperature, shape ``(clips, classes)``.
         targets: the clips' classes.
     """
 
     def loss(temperature: float) -> float:
-        chosen = [
-            (durations @ softmax(logits / temperature))[target] / durations.sum()
-            for (logits, durations), target in zip(clips, targets, strict=True)
-        ]
+        chosen = probabilities_at(temperature)[np.arange(len(targets)), targets]
         return -float(np.mean(np.log(np.maximum(chosen, 1e-12))))
 
-    return float(min(np.geomspace(0.25, 4.0, 97), key=loss))
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """Probabilities along the last axis."""
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=np.float32)
+    return float(min(np.geomspace(0.3, 3.0, 48), key=loss))
 
 
 def _among(statistic: Statistic, clips: IntArray, rows: IntArray) -> float:

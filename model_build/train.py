@@ -1,4 +1,4 @@
-"""Trains the network on some speakers and stops early on others."""
+"""Trains the network."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 import tensorflow as tf
 
 from model_build.architectures import NetworkSettings, build_network
-from model_build.dataset import Example, Windower
-from model_build.metrics import IntArray, softmax, uar
+from model_build.calls import CallSampler
+from model_build.dataset import CLEAN, FIRST_SESSION, TELEPHONE, Example, Windower
 from model_build.observer import Observer
+from sertag.adaptation import EmotionEffects
 from sertag.types import FloatArray
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network is trained. ``patience`` is in epochs without a better validation UAR."""
+    """How the network is trained."""
 
     epochs: int = 120
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
     label_smoothing: float = 0.1
-    patience: int = 40
     seed: int = 1
 
 
@@ -35,7 +35,6 @@ class Epoch:
 
     number: int
     loss: float
-    validation_uar: float
 
 
 class TrainingObserver(Observer, Protocol):
@@ -47,37 +46,35 @@ class TrainingObserver(Observer, Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """The network with its best weights, and how it got there."""
+    """The network with its last weights, and how it got there."""
 
     network: tf.keras.Model
     history: tuple[Epoch, ...]
     interrupted: bool
 
-    @property
-    def best(self) -> Epoch | None:
-        """The epoch whose weights were kept; None where training ended before the first."""
-        return max(self.history, key=lambda epoch: epoch.validation_uar, default=None)
-
 
 def train(
     training: Sequence[Example],
-    validation: Sequence[Example],
     windower: Windower,
-    classes: int,
+    effects: EmotionEffects,
     settings: TrainingSettings,
     network_settings: NetworkSettings,
     *,
+    name: str,
     observer: TrainingObserver,
 ) -> Training:
     """Adam with decoupled weight decay, categorical cross-entropy, one learning-rate cycle.
 
-    Ctrl-C ends the training and keeps the best weights so far.
+    The cycle ends at a rate of next to nothing, so the last weights are kept: no speakers are spent on
+    choosing an epoch. Ctrl-C ends the training after the last whole epoch.
     """
+    classes = len(effects.level)
     tf.keras.utils.set_random_seed(settings.seed)
     random = np.random.default_rng(settings.seed)
-    network = build_network(windower.settings, windower.length, classes, network_settings)
+    shape = (windower.settings, windower.length, classes, network_settings)
+    network = build_network(*shape, unroll=True)
     steps = settings.epochs * max(1, len(training) // settings.batch)
-    observer.stage("training", steps)
+    observer.stage(name, steps)
     rate = OneCycle(settings.learning_rate, steps)
     optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -93,73 +90,55 @@ def train(
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss
 
+    calls = CallSampler(training, effects, windower.normalisation)
     history: list[Epoch] = []
-    best_weights = network.get_weights()
-    best = -1.0
+    weights = network.get_weights()
     interrupted = False
     try:
         for number in range(1, settings.epochs + 1):
             losses = []
-            batches = _batches(training, windower, classes, settings.batch, random)
-            for windows, targets in batches:
+            for windows, targets in _batches(training, calls, windower, classes, settings.batch, random):
                 losses.append(float(step(windows, targets)))
                 observer.step()
-            figure = evaluate(network, validation, windower, classes)
-            history.append(Epoch(number, float(np.mean(losses)), figure))
-            if figure > best:
-                best, best_weights = figure, network.get_weights()
+            history.append(Epoch(number, float(np.mean(losses))))
+            weights = network.get_weights()
             observer.epoch(history[-1])
-            if number - max(history, key=lambda epoch: epoch.validation_uar).number >= settings.patience:
-                break
     except KeyboardInterrupt:
         interrupted = True
-    network.set_weights(best_weights)
-    return Training(network, tuple(history), interrupted)
+    looped = build_network(*shape)
+    looped.set_weights(weights)
+    return Training(looped, tuple(history), interrupted)
 
 
 def _batches(
-    examples: Sequence[Example], windower: Windower, classes: int, size: int, random: np.random.Generator
+    examples: Sequence[Example],
+    calls: CallSampler,
+    windower: Windower,
+    classes: int,
+    size: int,
+    random: np.random.Generator,
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """One random window of one random take of every example, in random order."""
     order = random.permutation(len(examples))
     for at in range(0, max(size, len(order) - size + 1), size):
         chosen = [examples[index] for index in order[at : at + size]]
-        windows = [
-            windower.random_window(example.takes[random.integers(len(example.takes))], random)
-            for example in chosen
-        ]
+        windows = []
+        for example in chosen:
+            number = _random_take(example, random)
+            voice = calls.draw(example, number, random)
+            windows.append(windower.random_window(example.takes[number], voice, random))
         targets = np.eye(classes, dtype=np.float32)[[example.target for example in chosen]]
         yield np.stack(windows), targets
 
 
-def clip_logits(
-    network: tf.keras.Model, examples: Sequence[Example], windower: Windower
-) -> list[tuple[FloatArray, FloatArray]]:
-    """Per example, the logits of its clean take's windows and the frames that each covers.
-
-    A take without a window of speech has none.
-    """
-    cut = [windower.windows(example.takes[0]) for example in examples]
-    flat = np.stack([window for windows in cut for window, _ in windows])
-    logits = np.concatenate(
-        [network(flat[at : at + 256], training=False).numpy() for at in range(0, len(flat), 256)]
-    )
-    ends = np.cumsum([len(windows) for windows in cut])
-    return [
-        (part, np.array([weight for _, weight in windows], dtype=np.float32))
-        for part, windows in zip(np.split(logits, ends[:-1]), cut, strict=True)
-    ]
-
-
-def evaluate(network: tf.keras.Model, examples: Sequence[Example], windower: Windower, classes: int) -> float:
-    """UAR one clip at a time: a clip's label is its largest duration-weighted mean probability."""
-    predicted: IntArray = np.array(
-        [
-            int(np.argmax(weights @ softmax(logits))) if len(logits) else classes
-            for logits, weights in clip_logits(network, examples, windower)
-        ]
-    )
-    return uar(np.array([example.target for example in examples]), predicted, classes)
+def _random_take(example: Example, random: np.random.Generator) -> int:
+    """The clean take for a quarter of windows, the telephone's for an eighth, else an augmented session."""
+    kind = random.random()
+    sessions = range(FIRST_SESSION, len(example.takes))
+    if kind < 0.25 or not sessions:
+        return CLEAN
+    number = TELEPHONE if kind < 0.37 else int(random.choice(sessions))
+    return number if example.takes[number].speech.any() else CLEAN
 
 
 class OneCycle(tf.keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

@@ -34,6 +34,7 @@ def run_of(tagger: Tagger) -> Run:
             "window": tagger.window,
             "hop": tagger.hop,
             "min_confidence": tagger.min_confidence,
+            "adapt": tagger.adapt,
         },
     )
 

@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from sertag.adaptation import EmotionEffects
 from sertag.errors import ModelError
 from sertag.features import FeatureSettings
 from sertag.labels import in_order
+from sertag.listener import Calibration
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/1"
+SCHEMA = "sertag-model/2"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -41,8 +43,9 @@ class ModelMetadata:
     valence: tuple[int, ...]
     features: FeatureSettings
     normalisation: Normalisation
+    effects: EmotionEffects
     window: float
-    temperature: float
+    calibration: Calibration
     about: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,11 +64,16 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
         "valence": metadata.valence,
         "features": asdict(metadata.features),
         "normalisation": {
-            "mean": [round(float(value), 4) for value in metadata.normalisation.mean],
-            "deviation": [round(float(value), 4) for value in metadata.normalisation.deviation],
+            "mean": np.round(metadata.normalisation.mean, 4).astype(float).tolist(),
+            "deviation": np.round(metadata.normalisation.deviation, 4).astype(float).tolist(),
+        },
+        "effects": {
+            "mean": np.round(metadata.effects.mean, 3).tolist(),
+            "level": np.round(metadata.effects.level, 3).tolist(),
+            "deviation": np.round(metadata.effects.deviation, 3).tolist(),
         },
         "window": metadata.window,
-        "temperature": metadata.temperature,
+        "temperature": asdict(metadata.calibration),
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
@@ -121,12 +129,21 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     )
     if not normalisation.mean.shape == normalisation.deviation.shape == (features.inputs,):
         raise ValueError("normalisation")
+    effects = EmotionEffects(
+        **{name: np.array(value, dtype=float) for name, value in document["effects"].items()}
+    )
+    shape = (len(labels), features.inputs)
+    if not (effects.mean.shape == effects.deviation.shape == shape and effects.level.shape == shape[:1]):
+        raise ValueError("effects")
+    if not all(np.isfinite(values).all() for values in (effects.mean, effects.level, effects.deviation)):
+        raise ValueError("effects")
     if not all(
         isinstance(document["about"]["split"][side], list) for side in ("training", "validation", "test")
     ):
         raise ValueError("split")
-    window, temperature = float(document["window"]), float(document["temperature"])
-    if not (0 < window <= 600 and 0 < temperature < 1_000):
+    window = float(document["window"])
+    calibration = Calibration(**{name: float(value) for name, value in document["temperature"].items()})
+    if not (0 < window <= 600 and all(0 < value < 1_000 for value in asdict(calibration).values())):
         raise ValueError("window or temperature")
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
         raise ValueError("window is no multiple of the hop")
@@ -139,7 +156,8 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
         valence=tuple(int(value) for value in document["valence"]),
         features=features,
         normalisation=normalisation,
+        effects=effects,
         window=window,
-        temperature=temperature,
+        calibration=calibration,
         about=dict(document["about"]),
     )

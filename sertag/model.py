@@ -1,4 +1,4 @@
-"""A ``.tflite`` file and its metadata to calibrated probabilities."""
+"""A ``.tflite`` file and its metadata to a network that listens."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from sertag.errors import ModelError
 from sertag.interpreter import load_interpreter
+from sertag.listener import Listener
 from sertag.metadata import unpack
+from sertag.normalisation import VIEWS
 from sertag.types import FloatArray
-from sertag.windows import FrameWindow
 
 SHIPPED = Path(__file__).parent / "models"
 """Folder of the models that come with the package."""
@@ -30,7 +31,7 @@ class Model:
     """
 
     def __init__(self, name: str = "default", *, package: str | None = None) -> None:
-        self.path = _locate(name)
+        self.path = locate(name)
         try:
             self._content = self.path.read_bytes()
         except OSError as error:
@@ -41,7 +42,7 @@ class Model:
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{self.path}: the interpreter cannot load it: {error}") from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        expected = (1, self.metadata.window_frames, self.metadata.features.inputs)
+        expected = (1, self.metadata.window_frames, self.metadata.features.inputs, VIEWS)
         if len(inputs) != 1 or tuple(inputs[0]["shape"]) != expected or inputs[0]["dtype"] != np.float32:
             raise ModelError(f"{self.path}: its network does not take what its metadata say")
         if len(outputs) != 1 or tuple(outputs[0]["shape"]) != (1, len(self.metadata.labels)):
@@ -53,27 +54,32 @@ class Model:
         """Digest of the file."""
         return hashlib.sha256(self._content).hexdigest()
 
-    def logits(self, window: FrameWindow) -> FloatArray:
-        """The network's answer for one window, shape ``(labels,)``."""
+    @cached_property
+    def listener(self) -> Listener:
+        """The network with all that its metadata say is done before and after it."""
         metadata = self.metadata
-        features = metadata.normalisation.network_input(
-            window.frames, window.speech, metadata.window_frames, metadata.features
+        return Listener(
+            run=self.run,
+            settings=metadata.features,
+            length=metadata.window_frames,
+            normalisation=metadata.normalisation,
+            effects=metadata.effects,
+            calibration=metadata.calibration,
         )
-        # The fused LSTM keeps its state from one call to the next.
-        self._interpreter.reset_all_variables()
-        self._interpreter.set_tensor(self._input, features[None])
-        self._interpreter.invoke()
-        logits: FloatArray = self._interpreter.get_tensor(self._output)[0]
-        return logits
 
-    def probabilities(self, window: FrameWindow) -> FloatArray:
-        """Calibrated probabilities of one window, in the order of the labels, shape ``(labels,)``."""
-        scaled = self.logits(window).astype(np.float64) / self.metadata.temperature
-        raised = np.exp(scaled - scaled.max())
-        return np.asarray(raised / raised.sum(), dtype=np.float32)
+    def run(self, inputs: FloatArray) -> FloatArray:
+        """The network: inputs ``(windows, length, inputs, VIEWS)`` to logits ``(windows, labels)``."""
+        out = np.empty((len(inputs), len(self.metadata.labels)), dtype=np.float32)
+        for row, window in enumerate(inputs):
+            # The fused LSTM keeps its state from one call to the next.
+            self._interpreter.reset_all_variables()
+            self._interpreter.set_tensor(self._input, window[None])
+            self._interpreter.invoke()
+            out[row] = self._interpreter.get_tensor(self._output)[0]
+        return out
 
 
-def _locate(name: str) -> Path:
+def locate(name: str) -> Path:
     shipped = SHIPPED / f"{name}.tflite"
     if "/" not in name and shipped.is_file():
         return shipped

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from sertag.adaptation import BlockStream, CallStatistics, DoubleArray
 from sertag.audio import AudioReader
 from sertag.channels import Channels
 from sertag.errors import UsageError
 from sertag.features import FrameStream, mean_level
 from sertag.labels import NO_SPEECH, UNCERTAIN
+from sertag.listener import coverage
 from sertag.model import Model
 from sertag.speech import SpeechGate
 from sertag.timeline import ChannelTimeline, Timeline, Window
@@ -31,6 +33,7 @@ class Tagger:
         channels: ``mix``, ``split`` or ``left=ROLE,right=ROLE``.
         hop: seconds from one window to the next; half the model's window where None.
         min_confidence: probability below which a window is ``uncertain``.
+        adapt: whether to adapt to each channel's own voice, ten minutes at a time.
 
     Raises:
         ModelError: for a model that cannot be used.
@@ -44,6 +47,7 @@ class Tagger:
         channels: str = "mix",
         hop: float | None = None,
         min_confidence: float = 0.0,
+        adapt: bool = True,
     ) -> None:
         self.channels = Channels.parse(channels)
         self.model = Model(model) if isinstance(model, str) else model
@@ -57,6 +61,7 @@ class Tagger:
         if not 0.0 <= min_confidence <= 1.0:
             raise UsageError(f"--min-confidence {min_confidence:g}: give a probability from 0 to 1")
         self.min_confidence = min_confidence
+        self.adapt = adapt
 
     def tag(
         self,
@@ -95,16 +100,28 @@ class Tagger:
                 channels=tuple(track.finish(reader.duration) for track in tracks),
             )
 
-    def tag_window(self, window: FrameWindow) -> Window:
-        """The tag of one window of frames."""
+    def tag_windows(
+        self, windows: Sequence[FrameWindow], statistics: CallStatistics | None = None
+    ) -> list[Window]:
+        """The tags of windows of frames, adapted to their call where its statistics are given."""
+        listener = self.model.listener
+        spoken = [window for window in windows if window.has_speech]
+        if not spoken:
+            answers: Iterator[DoubleArray] = iter(())
+        elif statistics is None:
+            answers = iter(listener.alone(spoken))
+        else:
+            answers = iter(listener.in_call(spoken, coverage(spoken, listener.length), statistics))
+        return [self._tag(window, next(answers) if window.has_speech else None) for window in windows]
+
+    def _tag(self, window: FrameWindow, probabilities: DoubleArray | None) -> Window:
         metadata = self.model.metadata
         start = window.start * metadata.features.hop_seconds
         speech = float(window.speech.mean())
         level = window.frames[:, metadata.features.level]
         decibels = mean_level(level[window.speech] if window.has_speech else level)
-        if not window.has_speech:
+        if probabilities is None:
             return Window(start, start + self.window, NO_SPEECH, None, speech, decibels, None)
-        probabilities = self.model.probabilities(window)
         best = int(np.argmax(probabilities))
         confidence = float(probabilities[best])
         emotion = metadata.labels[best] if confidence >= self.min_confidence else UNCERTAIN
@@ -126,6 +143,7 @@ class _Track:
         self._windows = WindowStream(
             tagger.model.metadata.window_frames, self._features.frames_in(tagger.hop)
         )
+        self._blocks = BlockStream(self._features) if tagger.adapt else None
         self._tagged: list[Window] = []
         self._speech_frames = 0
 
@@ -147,5 +165,9 @@ class _Track:
         self._undecided = np.concatenate([self._undecided, frames])
         decided, self._undecided = self._undecided[: len(speech)], self._undecided[len(speech) :]
         self._speech_frames += int(np.count_nonzero(speech))
-        for window in self._windows.push(decided, speech, last=last):
-            self._tagged.append(self._tagger.tag_window(window))
+        windows = self._windows.push(decided, speech, last=last)
+        if self._blocks is None:
+            self._tagged.extend(self._tagger.tag_windows(list(windows)))
+            return
+        for block in self._blocks.push(decided, speech, windows, last=last):
+            self._tagged.extend(self._tagger.tag_windows(block.windows, block.statistics))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BuildProgress:
-    """A bar per stage; the training's shows epoch, loss and validation UAR."""
+    """A bar per stage; the training's shows epoch and loss."""
 
     def __init__(self, *, quiet: bool) -> None:
         console = Console(stderr=True)
@@ -47,7 +47,4 @@ class BuildProgress:
     def epoch(self, epoch: Epoch) -> None:
         """Shows what the epoch gave."""
         if self._task is not None:
-            figures = (
-                f"epoch {epoch.number}, loss {epoch.loss:.3f}, validation UAR {epoch.validation_uar:.3f}"
-            )
-            self._bar.update(self._task, figures=figures)
+            self._bar.update(self._task, figures=f"epoch {epoch.number}, loss {epoch.loss:.3f}")

@@ -28,7 +28,7 @@ def models(
     Piped, the list has a line per model: name, labels, bytes, licences of the training data, UAR, its lower
     and upper end, window in seconds, with tabs between.
     """
-    from sertag.model import SHIPPED, _locate
+    from sertag.model import SHIPPED, locate
 
     if model is None:
         shipped = [(path, *_read(path)) for path in sorted(SHIPPED.glob("*.tflite"))]
@@ -40,7 +40,7 @@ def models(
             for _, size, metadata in shipped:
                 print("\t".join(_fields(size, metadata)))
         return
-    path = _locate(model)
+    path = locate(model)
     size, metadata = _read(path)
     if as_json:
         print(_json(_object(path, size, metadata)))

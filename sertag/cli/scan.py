@@ -49,6 +49,9 @@ def scan(
     min_confidence: Annotated[
         float, typer.Option(metavar="P", help="Below this probability a window is 'uncertain'.")
     ] = 0.0,
+    no_adapt: Annotated[
+        bool, typer.Option("--no-adapt", help="Do not adapt to the voice in each channel.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
     """Tag recordings: when does a voice sound angry, happy, sad, afraid, disgusted or neutral?
@@ -71,7 +74,7 @@ def scan(
         format_of(path)
         if path.exists() and any(os.path.samefile(path, recording) for recording in paths):
             raise UsageError(f"--out {path}: is one of the recordings")
-    tagger = Tagger(model, channels=channels, hop=hop, min_confidence=min_confidence)
+    tagger = Tagger(model, channels=channels, hop=hop, min_confidence=min_confidence, adapt=not no_adapt)
     first = next(recordings, None)
     if first is None:
         raise NothingFoundError(f"{', '.join(paths)}: no recording found; nothing was written")

@@ -1,0 +1,156 @@
+"""What a network makes of labelled clips: one by one, and as the clips of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from model_build.corpora import Utterance
+from model_build.dataset import Example, Take, call_of
+from model_build.metrics import IntArray
+from sertag.adaptation import DoubleArray
+from sertag.listener import CallLogits, Listener, call_probabilities, coverage, softmax
+from sertag.windows import FrameWindow, WindowStream
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What a listener heard in one clip of a call; a clip in which nobody speaks has no window.
+
+    Attributes:
+        alone: logits of its windows one by one, shape ``(windows, labels)``.
+        adapted: logits of its windows as part of the call, likewise.
+        weights: how much each window counts in the call, shape ``(windows,)``.
+        durations: how much each counts in the clip, likewise.
+        trust: in the statistics of the call.
+    """
+
+    alone: DoubleArray
+    adapted: DoubleArray
+    weights: DoubleArray
+    durations: DoubleArray
+    trust: float
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network made of clips: probabilities ``(clips, labels)``, all 0 where it heard nobody."""
+
+    labels: tuple[str, ...]
+    utterances: tuple[Utterance, ...]
+    probabilities: DoubleArray
+
+    @cached_property
+    def targets(self) -> IntArray:
+        """The clips' labels, by number."""
+        return np.array([self.labels.index(utterance.emotion) for utterance in self.utterances])
+
+    @cached_property
+    def predicted(self) -> IntArray:
+        """The labels of the largest probability; behind the last label where nobody was heard."""
+        return np.where(self.heard, np.argmax(self.probabilities, axis=1), len(self.labels))
+
+    @property
+    def heard(self) -> np.ndarray:  # type: ignore[type-arg]
+        """Which clips have a window of speech."""
+        return np.asarray(self.probabilities.any(axis=1))
+
+    @property
+    def speakers(self) -> list[str]:
+        """Who speaks in each clip."""
+        return [utterance.speaker for utterance in self.utterances]
+
+    def __add__(self, other: Predictions) -> Predictions:
+        """Both together."""
+        return Predictions(
+            self.labels,
+            self.utterances + other.utterances,
+            np.concatenate([self.probabilities, other.probabilities]),
+        )
+
+    def among(self, corpus: str) -> Predictions:
+        """Those of one corpus, with no labels but its own to choose from."""
+        rows = [row for row, item in enumerate(self.utterances) if item.corpus == corpus]
+        own = {self.utterances[row].emotion for row in rows}
+        kept = [index for index, label in enumerate(self.labels) if label in own]
+        chosen = self.probabilities[np.ix_(rows, kept)]
+        total = chosen.sum(axis=1, keepdims=True)
+        return Predictions(
+            tuple(self.labels[index] for index in kept),
+            tuple(self.utterances[row] for row in rows),
+            np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 0),
+        )
+
+
+def windows_of(take: Take, length: int) -> list[FrameWindow]:
+    """The windows of a take that run time tags, half a window from one to the next."""
+    stream = WindowStream(length, length // 2)
+    return [window for window in stream.push(take.frames, take.speech, last=True) if window.has_speech]
+
+
+def listen(listener: Listener, clips: Sequence[Take]) -> list[Heard]:
+    """What a listener hears in the clips that make up a call."""
+    cut = [windows_of(take, listener.length) for take in clips]
+    weights = [coverage(windows, listener.length) for windows in cut]
+    flat = [window for windows in cut for window in windows]
+    if flat:
+        heard = listener.listen(flat, np.concatenate(weights), call_of(clips))
+    else:
+        nothing = np.zeros((0, len(listener.effects.level)))
+        heard = CallLogits(nothing, nothing, 0.0)
+    ends = np.cumsum([len(windows) for windows in cut])[:-1]
+    durations = [np.array([float(len(window.frames)) for window in windows]) for windows in cut]
+    return [
+        Heard(*parts, heard.trust)
+        for parts in zip(
+            np.split(heard.alone, ends), np.split(heard.adapted, ends), weights, durations, strict=True
+        )
+    ]
+
+
+def probabilities_of(call: Sequence[Heard], temperature: float) -> DoubleArray:
+    """Adapted probabilities of the clips of one call: the duration-weighted means over their windows."""
+    logits = np.concatenate([clip.adapted for clip in call])
+    if not len(logits):
+        return np.zeros((len(call), logits.shape[1]))
+    weights = np.concatenate([clip.weights for clip in call])
+    return _by_clip(call, call_probabilities(logits, weights, temperature))
+
+
+def probabilities_alone(call: Sequence[Heard], temperature: float) -> DoubleArray:
+    """Probabilities of the clips of one call without regard to the call."""
+    return _by_clip(call, softmax(np.concatenate([clip.alone for clip in call]) / temperature))
+
+
+def _by_clip(call: Sequence[Heard], windows: DoubleArray) -> DoubleArray:
+    out = np.zeros((len(call), windows.shape[1]))
+    ends = np.cumsum([len(clip.weights) for clip in call])[:-1]
+    for row, (part, clip) in enumerate(zip(np.split(windows, ends), call, strict=True)):
+        if len(part):
+            out[row] = clip.durations @ part / clip.durations.sum()
+    return out
+
+
+def by_speaker(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The examples of every speaker."""
+    out: dict[str, list[Example]] = {}
+    for example in examples:
+        out.setdefault(example.utterance.speaker, []).append(example)
+    return out
+
+
+def predict(
+    listener: Listener, examples: Sequence[Example], labels: tuple[str, ...], take: int, *, adapted: bool
+) -> Predictions:
+    """A listener's predictions, one clip at a time or adapted to all of each speaker's clips."""
+    calls = list(by_speaker(examples).values()) if adapted else [[example] for example in examples]
+    probabilities = []
+    for clips in calls:
+        call = listen(listener, [example.takes[take] for example in clips])
+        temperature = listener.calibration.temperature(call[0].trust)
+        probabilities.append(probabilities_of(call, temperature))
+    utterances = tuple(example.utterance for clips in calls for example in clips)
+    return Predictions(labels, utterances, np.concatenate(probabilities))
