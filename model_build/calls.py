@@ -17,7 +17,8 @@ class CallSampler:
 
     None for 10 % of windows, that of the clip alone for 15 %, of all clips of the speaker for 15 %, else of
     a call of 5 to 40 clips: in 60 % of these one emotion rules with 40 to 95 %, in every eighth a second
-    voice speaks on the channel. At run time the mix of emotions is a guess, so here it is the truth with errors.
+    voice speaks on the channel. At run time the mix of emotions is a guess, so here it is the truth with
+    errors.
     """
 
     def __init__(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from model_build.corpora import Corpora
-from model_build.dataset import CLEAN, TELEPHONE, Example, make_examples
+from model_build.dataset import make_examples
 from model_build.metrics import (
     AGE_GROUPS,
     SEXES,
@@ -28,16 +28,12 @@ from model_build.metrics import (
     uar,
 )
 from model_build.observer import Observer
-from model_build.predict import Predictions, predict
+from model_build.predict import CONDITIONS, MODES, Predictions, predict_all
 from sertag.errors import RecordingError, UsageError
-from sertag.listener import Listener
 from sertag.model import Model
 
 ANGRY, RARE = "angry", 0.05
 """Precision and recall are told of anger where it is 5 % of the speech, as in an archive."""
-
-CONDITIONS = {"clean": CLEAN, "telephone": TELEPHONE}
-"""The takes that figures are told of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +94,16 @@ class Evaluation:
         )
 
 
+Evaluations = dict[tuple[str, str], Evaluation]
+"""Figures by mode and condition."""
+
+
 @dataclass(frozen=True)
 class CorpusEvaluation:
-    """Figures on one corpus by condition, one clip at a time and adapted; clips left out, by reason."""
+    """Figures on one corpus, and how many of its clips were left out, by reason."""
 
     corpus: str
-    one_clip: dict[str, Evaluation]
-    adapted: dict[str, Evaluation]
+    evaluations: Evaluations
     left_out: dict[str, int]
 
 
@@ -142,25 +141,13 @@ def evaluate_corpora(model: Model, corpora: Corpora, observer: Observer) -> list
             else:
                 examples.append(result)
         if examples:
-            observer.stage(f"listening to {corpus.name}", 2 * len(CONDITIONS))
-            figures = evaluate_examples(model.listener, examples, metadata.labels, observer)
-            results.append(CorpusEvaluation(corpus.name, *figures, dict(left_out)))
+            observer.stage(f"listening to {corpus.name}", len(MODES) * len(CONDITIONS))
+            predictions = predict_all(model.listener, examples, metadata.labels, observer)
+            evaluations = {key: Evaluation.of(value) for key, value in predictions.items()}
+            results.append(CorpusEvaluation(corpus.name, evaluations, dict(left_out)))
     if not results:
         raise UsageError("no clip is left that the model was not trained on and whose label it knows")
     return results
-
-
-def evaluate_examples(
-    listener: Listener, examples: Sequence[Example], labels: tuple[str, ...], observer: Observer
-) -> tuple[dict[str, Evaluation], dict[str, Evaluation]]:
-    """Figures by condition, one clip at a time, and adapted to all of each speaker's clips."""
-    out: tuple[dict[str, Evaluation], dict[str, Evaluation]] = ({}, {})
-    for adapted, figures in enumerate(out):
-        for condition, take in CONDITIONS.items():
-            predictions = predict(listener, examples, labels, take, adapted=bool(adapted))
-            figures[condition] = Evaluation.of(predictions)
-            observer.step()
-    return out
 
 
 def figures_object(evaluation: Evaluation) -> Mapping[str, object]:

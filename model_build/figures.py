@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_build.dataset import CLEAN, Example
-from model_build.evaluate import CONDITIONS, Evaluation
+from model_build.evaluate import Evaluation, Evaluations
 from model_build.metrics import rounded
 from model_build.observer import Observer
-from model_build.predict import Predictions, predict
+from model_build.predict import ADAPTED, CONDITIONS, MODES, ONE_CLIP, Predictions, predict, predict_all
 from model_build.protocol import Protocol
 from model_build.simulate import CallClips, CallFigures, simulate_calls
 from sertag.listener import Calibration, Listener
-
-ONE_CLIP, ADAPTED = "one clip", "call-adapted"
-MODES = (ONE_CLIP, ADAPTED)
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,9 @@ def measure_part(
 ) -> Tested:
     """Measures one training on its test speakers."""
     observer.stage(f"{name}: testing", len(MODES) * (len(CONDITIONS) + 1))
-    answers: dict[tuple[str, str], Predictions] = {}
-    before: dict[str, Predictions] = {}
+    answers = predict_all(quantised, test, labels, observer)
+    before = {}
     for mode in MODES:
-        for condition, take in CONDITIONS.items():
-            answers[mode, condition] = predict(quantised, test, labels, take, adapted=mode == ADAPTED)
-            observer.step()
         before[mode] = predict(floating, test, labels, CLEAN, adapted=mode == ADAPTED)
         observer.step()
     calls = simulate_calls(quantised, test, observer)
@@ -61,7 +55,7 @@ class CorpusFigures:
     """Figures on one corpus, by mode and condition; UAR of the float network by mode."""
 
     corpus: str
-    evaluations: dict[tuple[str, str], Evaluation]
+    evaluations: Evaluations
     float_uar: dict[str, float]
 
 

@@ -171,9 +171,7 @@ def calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], bins
     return float(np.sum(gaps))
 
 
-def fit_temperature(
-    probabilities_at: Callable[[float], npt.NDArray[np.float64]], targets: IntArray
-) -> float:
+def fit_temperature(probabilities_at: Callable[[float], npt.NDArray[np.float64]], targets: IntArray) -> float:
     """Temperature with the smallest negative log-likelihood (Guo et al. 2017).
 
     Args:

@@ -9,11 +9,18 @@ from functools import cached_property
 import numpy as np
 
 from model_build.corpora import Utterance
-from model_build.dataset import Example, Take, call_of
+from model_build.dataset import CLEAN, TELEPHONE, Example, Take, call_of
 from model_build.metrics import IntArray
+from model_build.observer import Observer
 from sertag.adaptation import DoubleArray
 from sertag.listener import CallLogits, Listener, call_probabilities, coverage, softmax
 from sertag.windows import FrameWindow, WindowStream
+
+CONDITIONS = {"clean": CLEAN, "telephone": TELEPHONE}
+"""The takes that figures are told of."""
+ONE_CLIP, ADAPTED = "one clip", "call-adapted"
+MODES = (ONE_CLIP, ADAPTED)
+"""Every clip as a recording of its own; all clips of a speaker as one call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,3 +161,15 @@ def predict(
         probabilities.append(probabilities_of(call, temperature))
     utterances = tuple(example.utterance for clips in calls for example in clips)
     return Predictions(labels, utterances, np.concatenate(probabilities))
+
+
+def predict_all(
+    listener: Listener, examples: Sequence[Example], labels: tuple[str, ...], observer: Observer
+) -> dict[tuple[str, str], Predictions]:
+    """A listener's predictions by mode and condition; the observer is told of each."""
+    out = {}
+    for mode in MODES:
+        for condition, take in CONDITIONS.items():
+            out[mode, condition] = predict(listener, examples, labels, take, adapted=mode == ADAPTED)
+            observer.step()
+    return out

@@ -80,6 +80,11 @@ class Model:
 
 
 def locate(name: str) -> Path:
+    """The file of a shipped model's name, or of a path.
+
+    Raises:
+        ModelError: where there is neither.
+    """
     shipped = SHIPPED / f"{name}.tflite"
     if "/" not in name and shipped.is_file():
         return shipped

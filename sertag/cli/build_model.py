@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,21 +12,39 @@ import typer
 from sertag.errors import InterruptedRunError, SertagError, UsageError
 
 
+class ProtocolName(StrEnum):
+    """The protocols of ``model_build.protocol``, which is too heavy to import for the help."""
+
+    one_split = "split"
+    folds = "folds"
+    one_corpus_out = "one-corpus-out"
+    random = "random"
+
+
 def build_model(
     corpora: Annotated[
         list[Path], typer.Argument(metavar="CORPUS...", help="Folders of labelled recordings, or CSVs.")
     ],
     out: Annotated[Path, typer.Option(metavar="M.tflite", help="The model; its card (.md) goes beside it.")],
     window: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the model's window.")] = 3.0,
-    epochs: Annotated[int, typer.Option(min=1, help="How long to train at most.")] = 120,
+    epochs: Annotated[int, typer.Option(min=1, help="How long to train.")] = 120,
     seed: Annotated[int, typer.Option(help="Of everything random; the split never changes.")] = 1,
+    protocol: Annotated[
+        ProtocolName,
+        typer.Option(
+            help="How to measure: one split by speaker; folds by speaker; every corpus in turn left out; or"
+            " a random split, whose test voices are known. After all but the first, the model is trained"
+            " once more, on every speaker."
+        ),
+    ] = ProtocolName.one_split,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train a model, quantise and convert it, and measure it on speakers that it has never heard.
 
     Corpora are CREMA-D, EMO-DB, RAVDESS, SAVEE and TESS, known by their file names, or your own: folders
-    emotion/speaker, or a CSV with file, emotion, speaker. Needs the extra "build". Ctrl-C ends the
-    training; the best weights so far are converted.
+    emotion/speaker, or a CSV with file, emotion, speaker (and, if you like, sex and age). CREMA-D's tables
+    VideoDemographics.csv and tabulatedVotes.csv are read where they lie among them. Needs the extra
+    "build". Ctrl-C ends the training; the weights of the last whole epoch are converted.
     """
     if out.suffix != ".tflite":
         raise UsageError(f"--out {out}: a model's name ends in .tflite")
@@ -43,28 +62,25 @@ def build_model(
             "build-model needs TensorFlow 2.15 (Python 3.11): pip install 'sertag[build]'"
         ) from None
 
-    from model_build.build import build
+    from model_build.build import Recipe, build
+    from model_build.protocol import DESCRIPTIONS
     from sertag.cli.build_progress import BuildProgress
+    from sertag.cli.evaluate import print_figures
 
+    recipe = Recipe(protocol.value, window, epochs, seed)
     with BuildProgress(quiet=quiet) as progress:
         try:
-            built = build(corpora, out, window=window, epochs=epochs, seed=seed, observer=progress)
+            built = build(corpora, out, recipe, progress)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted; nothing was written") from None
-    accuracy = built.evaluation
-    print(
-        f"{out}: {built.size / 1000:,.0f} kB, trained on"
-        f" {', '.join(corpus.name for corpus in built.corpora.corpora)};"
-        f" card: {out.with_suffix('.md')}"
+    print_figures(
+        [(corpus.corpus, corpus.evaluations) for corpus in built.figures.corpora],
+        DESCRIPTIONS[protocol.value],
     )
-    print(
-        f"UAR {accuracy.uar} on {accuracy.clips:,} clips of {accuracy.speakers} unseen speakers, one clip"
-        f" at a time, quantised (float: {built.float_uar:.3f})"
-    )
+    names = ", ".join(corpus.name for corpus in built.corpora.corpora)
+    print(f"{out}: {built.size / 1000:,.0f} kB, trained on {names}; card: {out.with_suffix('.md')}")
     for reason, count in built.metadata.about["skipped"].items():
         print(f"Left out: {count} ({reason})")
     if built.interrupted:
-        print(
-            f"Interrupted; the model holds the best weights so far, of epoch {built.metadata.about['epoch']}."
-        )
+        print(f"Interrupted; the model is that of epoch {built.metadata.about['epochs']}.")
         raise typer.Exit(130)

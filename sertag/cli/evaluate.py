@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sertag.errors import InterruptedRunError
 
 if TYPE_CHECKING:
-    from model_build.evaluate import CorpusEvaluation, Evaluation
+    from model_build.evaluate import Evaluations
+
+_PROTOCOL = "speakers whom the model was not trained on"
 
 
 def evaluate(
@@ -22,75 +24,62 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure a model with the code that scan runs, one clip at a time, clean and through a telephone.
+    """Measure a model: one clip at a time and adapted to the speaker, clean and through a telephone.
 
     Known by their names: CREMA-D, EMO-DB, RAVDESS, SAVEE, TESS, folders emotion/speaker, and a CSV with
     file, emotion, speaker. Speakers whom the model was trained on are left out.
     """
     from model_build.corpora import read_corpora
-    from model_build.evaluate import evaluate_corpora
+    from model_build.evaluate import evaluate_corpora, figures_object
     from sertag.cli.build_progress import BuildProgress
-    from sertag.tagger import Tagger
+    from sertag.model import Model
 
-    tagger = Tagger(model)
+    loaded = Model(model)
     found = read_corpora(corpora)
     with BuildProgress(quiet=quiet) as progress:
         try:
-            results = evaluate_corpora(tagger, found, progress)
+            results = evaluate_corpora(loaded, found, progress)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted") from None
     if as_json:
-        print(json.dumps([_object(result) for result in results], indent=1))
-    else:
-        _print(results)
+        objects = [
+            {
+                "corpus": result.corpus,
+                "protocol": _PROTOCOL,
+                "figures": [
+                    {"mode": mode, "condition": condition, **figures_object(evaluation)}
+                    for (mode, condition), evaluation in result.evaluations.items()
+                ],
+                "left_out": result.left_out,
+            }
+            for result in results
+        ]
+        print(json.dumps(objects, indent=1))
+        return
+    print_figures([(result.corpus, result.evaluations) for result in results], _PROTOCOL)
+    for result in results:
+        for reason, count in result.left_out.items():
+            print(f"{result.corpus}: {count:,} clips left out: {reason}")
 
 
-def _object(result: CorpusEvaluation) -> dict[str, Any]:
-    return {
-        "corpus": result.corpus,
-        "protocol": "unseen speakers, one clip at a time, 95 % intervals over speakers",
-        "clean": _figures(result.clean),
-        "telephone": _figures(result.telephone),
-        "left_out": result.left_out,
-    }
-
-
-def _figures(evaluation: Evaluation) -> dict[str, Any]:
-    from model_build.metrics import rounded
-
-    return {
-        "clips": evaluation.clips,
-        "speakers": evaluation.speakers,
-        "uar": evaluation.uar.rounded(),
-        "accuracy": evaluation.accuracy.rounded(),
-        "calibration_error": rounded(evaluation.calibration_error),
-        "recalls": {label: round(recall, 4) for label, recall in evaluation.recalls.items()},
-        "uar_by_sex": {sex: round(figure, 4) for sex, figure in evaluation.uar_by_sex.items()},
-        "confusion": evaluation.confusion.tolist(),
-    }
-
-
-def _print(results: list[CorpusEvaluation]) -> None:
+def print_figures(figures: list[tuple[str, Evaluations]], title: str) -> None:
+    """Prints a table of figures by corpus, mode and condition."""
     from rich.console import Console
     from rich.table import Table
 
-    title = "Unseen speakers, one clip at a time; 95 % intervals over speakers"
-    table = Table(box=None, title=title, title_justify="left", padding=(0, 1, 0, 0))
-    for heading in ("corpus", "", "clips", "speakers", "UAR", "accuracy", "ECE"):
+    table = Table(box=None, title=f"{title}; 95 % intervals", title_justify="left", padding=(0, 1, 0, 0))
+    for heading in ("corpus", "", "", "clips", "speakers", "UAR", "accuracy", "ECE"):
         table.add_column(heading, justify="left" if heading in ("corpus", "") else "right", no_wrap=True)
-    for result in results:
-        for name, evaluation in (("clean", result.clean), ("phone", result.telephone)):
+    for corpus, evaluations in figures:
+        for number, ((mode, condition), evaluation) in enumerate(evaluations.items()):
             table.add_row(
-                result.corpus if name == "clean" else "",
-                name,
+                "" if number else corpus,
+                mode,
+                condition,
                 f"{evaluation.clips:,}",
                 str(evaluation.speakers),
                 str(evaluation.uar),
                 str(evaluation.accuracy),
                 f"{evaluation.calibration_error:.3f}",
             )
-    console = Console(highlight=False)
-    console.print(table, markup=False)
-    for result in results:
-        for reason, count in result.left_out.items():
-            console.print(f"{result.corpus}: {count:,} clips left out: {reason}", markup=False)
+    Console(highlight=False, width=None).print(table, markup=False)
