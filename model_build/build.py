@@ -63,12 +63,13 @@ class Built:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network with what belongs to it."""
+    """A trained network with what belongs to it; ``silent`` clips were not trained on."""
 
     network: tf.keras.Model
     listener: Listener
     epochs: int
     interrupted: bool
+    silent: int
 
     def calibrated(self, calibration: Calibration) -> Fitted:
         """The same with other temperatures."""
@@ -166,7 +167,8 @@ def _fit(
 ) -> Fitted:
     """Trains on a part's training speakers, and fits the temperatures on its validation speakers."""
     # Silence teaches nothing; where nothing is learnt it stays, to count as wrong.
-    training = [heard[item] for item in part.training if item in heard and heard[item].has_speech]
+    given = [heard[item] for item in part.training if item in heard]
+    training = [example for example in given if example.has_speech]
     validation = [heard[item] for item in part.validation if item in heard]
     test = [heard[item] for item in part.test if item in heard]
     for name, side in (("training", training), ("validation", validation), ("test", test)):
@@ -187,7 +189,8 @@ def _fit(
 
     listener = Listener(run, features, windower.length, normalisation, effects, Calibration(1.0, 1.0))
     listener = calibrate(listener, [example for example in validation if example.has_speech])
-    return Fitted(trained.network, listener, len(trained.history), trained.interrupted)
+    silent = len(given) - len(training)
+    return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)
 
 
 def _balanced(examples: Sequence[Example]) -> list[Example]:
@@ -225,7 +228,7 @@ def _metadata(
         calibration=listener.calibration,
         about={
             "corpora": described,
-            "skipped": skipped,
+            "skipped": {**skipped, **({"no_speech": fitted.silent} if fitted.silent else {})},
             "split": part.speakers,
             "command": asdict(recipe),
             "training": {

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from model_build.corpora import read_corpora
-from model_build.evaluate import evaluate_file
+from model_build.dataset import CLEAN, make_examples
+from model_build.evaluate import Evaluation
+from model_build.predict import CONDITIONS, MODES, predict
 from sertag import Tagger
 
 from conftest import Cli, voice, write
@@ -31,20 +33,23 @@ def test_figures_of_every_corpus(cli: Cli, corpus: Path) -> None:
     done = cli("evaluate", "default", corpus, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     crema_d, ravdess = json.loads(done.stdout)
-    assert crema_d["clean"]["clips"] == 1
+    assert crema_d["figures"][0]["clips"] == 1
     assert crema_d["left_out"] == {"the model was trained on the speaker": 2}
     assert ravdess["left_out"] == {"the model does not know the label calm": 3}
-    for condition in ("clean", "telephone"):
-        figures = ravdess[condition]
+    modes = [(figures["mode"], figures["condition"]) for figures in ravdess["figures"]]
+    assert modes == [(mode, condition) for mode in MODES for condition in CONDITIONS]
+    for figures in ravdess["figures"]:
         assert (figures["clips"], figures["speakers"]) == (12, 3)
         # Silent clips count as wrong.
         assert np.array(figures["confusion"])[:, -1].sum() == 4
         assert figures["uar"][0] <= 2 / 3
         assert set(figures["uar_by_sex"]) == {"female", "male"}
+        assert 0 <= figures["brier"][0] <= 2
         assert figures["uar"][1] <= figures["uar"][0] <= figures["uar"][2]
     table = cli("evaluate", "default", corpus).stdout
     assert "RAVDESS" in table
-    assert "phone" in table
+    assert "telephone" in table
+    assert "call-adapted" in table
     assert "CREMA-D: 2 clips left out: the model was trained on the speaker" in table
 
 
@@ -59,7 +64,10 @@ def test_the_figures_are_those_of_the_timelines(corpus: Path) -> None:
         # Clips of one window: their label is the window's.
         (window,) = tagger.tag(utterance.path).channels[0].windows
         right.append(window.emotion == utterance.emotion)
-    assert evaluate_file(tagger, known).accuracy.value == pytest.approx(np.mean(right))
+    labels = tagger.model.metadata.labels
+    examples = make_examples(known, labels, tagger.model.metadata.features, sessions=0, seed=0, workers=1)
+    predictions = predict(tagger.model.listener, list(examples), labels, CLEAN, adapted=False)
+    assert Evaluation.of(predictions).accuracy.value == pytest.approx(np.mean(right))
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,16 @@ def test_the_same_bytes_twice(cli: Cli) -> None:
     assert cli("scan", SAMPLES).stdout == cli("scan", SAMPLES).stdout
 
 
+def test_adaptation_can_be_turned_off(cli: Cli) -> None:
+    adapted, plain = (objects(cli("scan", SAMPLES, *options).stdout) for options in ([], ["--no-adapt"]))
+    assert {line["settings"]["adapt"] for line in adapted} == {True}  # type: ignore[index, call-overload]
+    assert {line["settings"]["adapt"] for line in plain} == {False}  # type: ignore[index, call-overload]
+    for one, other in zip(adapted, plain, strict=True):
+        assert one["file"] == other["file"]
+        assert one["channels"] != other["channels"]
+    assert json.loads(cli("scan", SAMPLES, "--no-adapt", "--format", "json").stdout)["recordings"] == plain
+
+
 def test_failures_are_listed_and_the_rest_is_tagged(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "calls").mkdir()
     (tmp_path / "calls/empty.wav").touch()
@@ -289,7 +299,8 @@ def test_a_person_at_a_terminal_gets_a_table_and_a_bar(tmp_path: Path) -> None:
 
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     peaks = []
-    for minutes in (2, 120):
+    # The shorter one is longer than the block that adaptation works on.
+    for minutes in (25, 120):
         path = write(
             tmp_path / f"{minutes}.wav", np.tile(voice(60.0, rate=8_000), minutes), 8_000, subtype="ULAW"
         )

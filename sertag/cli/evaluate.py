@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,4 +83,6 @@ def print_figures(figures: list[tuple[str, Evaluations]], title: str) -> None:
                 str(evaluation.accuracy),
                 f"{evaluation.calibration_error:.3f}",
             )
-    Console(highlight=False, width=None).print(table, markup=False)
+    # Narrow terminals shorten; a file or a pipe gets all of it.
+    width = None if sys.stdout.isatty() else 140
+    Console(highlight=False, width=width).print(table, markup=False)

@@ -134,8 +134,9 @@ def _object(path: Path, size: int, metadata: ModelMetadata) -> dict[str, Any]:
     from dataclasses import asdict
 
     document = asdict(metadata)
-    for name, statistic in document["normalisation"].items():
-        document["normalisation"][name] = [round(float(value), 4) for value in statistic]
+    for part in ("normalisation", "effects"):
+        for name, statistic in document[part].items():
+            document[part][name] = statistic.astype(float).round(4).tolist()
     return {"file": str(path), "bytes": size, **document}
 
 
