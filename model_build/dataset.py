@@ -87,8 +87,7 @@ def _takes(
 
 def _take(samples: FloatArray, settings: FeatureSettings) -> Take:
     frames = frames_of(samples, settings)
-    speech = speech_frames(frames[:, settings.level], frames[:, settings.voicing])
-    return Take(frames, speech)
+    return Take(frames, speech_frames(frames, settings))
 
 
 def fit_normalisation(examples: Sequence[Example], settings: FeatureSettings) -> Normalisation:
