@@ -34,14 +34,7 @@ def music(seconds: float, rate: int, random: np.random.Generator) -> Samples:
                 pitch = chord[number % len(chord)] + 12 * (number // len(chord) % 2)
                 voices[1].play(out, rate, bar + number * beat / 4, beat / 4, pitch, 0.4)
         if layers[2]:
-            at = 0.0
-            while at < 4:
-                length = float(random.choice([0.25, 0.5, 0.5, 1.0, 1.0, 2.0]))
-                degree = int(np.clip(degree + random.integers(-2, 3), -4, 11))
-                if random.random() < 0.9:
-                    pitch = key + 12 + _note(scale, degree)
-                    voices[2].play(out, rate, bar + at * beat, length * beat, pitch, 0.8)
-                at += length
+            degree = _tune(out, rate, (bar, beat), (voices[2], scale, key, degree), random)
         if layers[3]:
             for number in range(4):
                 voices[3].play(out, rate, bar + number * beat, beat, chord[0] - 24, 0.6)
@@ -69,9 +62,7 @@ class _Instrument:
         self._speed = random.uniform(3.5, 7.5)
         self._detune = random.uniform(0, 0.004)
 
-    def play(
-        self, out: Samples, rate: int, start: float, length: float, pitch: float, gain: float
-    ) -> None:
+    def play(self, out: Samples, rate: int, start: float, length: float, pitch: float, gain: float) -> None:
         """Adds a note; ``start`` and ``length`` in seconds, ``pitch`` in semitones from A3."""
         at = round(start * rate)
         time = np.arange(min(round((length + 0.1) * rate), len(out) - at)) / rate
@@ -87,6 +78,25 @@ class _Instrument:
         envelope = np.minimum(time / self._attack, 1.0) * np.exp(-time / self._decay)
         envelope *= np.clip((length + 0.1 - time) / 0.1, 0.0, 1.0)
         out[at : at + len(time)] += gain * envelope * tone
+
+
+def _tune(
+    out: Samples,
+    rate: int,
+    time: tuple[float, float],
+    melody: tuple[_Instrument, tuple[int, ...], float, int],
+    random: np.random.Generator,
+) -> int:
+    """Adds a bar of a tune that wanders; the degree of the scale where it ends."""
+    (bar, beat), (voice, scale, key, degree) = time, melody
+    at = 0.0
+    while at < 4:
+        length = float(random.choice([0.25, 0.5, 0.5, 1.0, 1.0, 2.0]))
+        degree = int(np.clip(degree + random.integers(-2, 3), -4, 11))
+        if random.random() < 0.9:
+            voice.play(out, rate, bar + at * beat, length * beat, key + 12 + _note(scale, degree), 0.8)
+        at += length
+    return degree
 
 
 def _note(scale: tuple[int, ...], degree: int) -> float:

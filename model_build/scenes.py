@@ -96,7 +96,9 @@ def with_noise(scene: Scene, noise: FloatArray | sounds.Samples, snr: float) -> 
     return Scene(np.asarray(scene.samples + gain * noise, dtype=np.float32), scene.speech)
 
 
-def band_passed(samples: FloatArray | sounds.Samples, low: float = 300.0, high: float = 3_400.0) -> FloatArray:
+def band_passed(
+    samples: FloatArray | sounds.Samples, low: float = 300.0, high: float = 3_400.0
+) -> FloatArray:
     """The telephone's band, forwards and backwards so that nothing is delayed."""
     sections = scipy.signal.butter(3, (low, high), "bandpass", fs=RATE, output="sos")
     return np.asarray(scipy.signal.sosfiltfilt(sections, samples), dtype=np.float32)
@@ -123,14 +125,15 @@ def training_scene(material: Material, random: np.random.Generator, seconds: flo
     samples, speech = scene.samples, scene.speech
     if random.random() < 0.25:
         samples = _in_room(samples, random)
-    scene = Scene(samples, speech)
+    edges = (random.uniform(80, 350), random.uniform(2_900, 3_900)) if random.random() < 0.6 else None
+    scene = Scene(band_passed(samples, *edges) if edges else samples, speech)
     for _ in range(int(random.choice([0, 1, 1, 2]))):
-        noise = sounds.BACKGROUNDS[int(random.integers(len(sounds.BACKGROUNDS)))]
-        snr = random.uniform(0, 36)
-        scene = with_noise(scene, noise(len(samples) / RATE + 0.1, RATE, random)[: len(samples)], snr)
+        maker = sounds.BACKGROUNDS[int(random.integers(len(sounds.BACKGROUNDS)))]
+        noise = maker(len(samples) / RATE + 0.1, RATE, random)[: len(samples)]
+        # Noise is measured in the band that is heard.
+        noise = band_passed(noise, *edges) if edges else noise
+        scene = with_noise(scene, noise, random.uniform(0, 30))
     samples = scene.samples
-    if random.random() < 0.6:
-        samples = band_passed(samples, random.uniform(80, 350), random.uniform(2_900, 3_900))
     samples = at_level(samples, random.uniform(-58, -8))
     if random.random() < 0.25:
         samples = np.clip(samples * random.uniform(1, 4), -1, 1)
@@ -166,20 +169,22 @@ def _turns(material: Material, random: np.random.Generator, seconds: float) -> S
 
 def _other(material: Material, random: np.random.Generator, seconds: float) -> Scene:
     """Something that is not speech."""
-    length = round(seconds * RATE) // FRAME * FRAME
     kind = random.random()
     if kind < 0.4 and material.music:
+        length = round(seconds * RATE)
         piece = material.music[int(random.integers(len(material.music)))]
         start = int(random.integers(0, max(1, len(piece) - length)))
-        samples = piece[start : start + length]
-    elif kind < 0.55:
-        samples = music(seconds, RATE, random)
-    else:
-        makers = list((sounds.TONES if kind < 0.77 else sounds.NOISES).values())
-        maker = makers[int(random.integers(len(makers)))] if kind < 0.97 else sounds.silence
-        samples = maker(seconds, RATE, random)
-    samples = np.asarray(samples[: len(samples) // FRAME * FRAME], dtype=np.float32)
-    return Scene(samples, np.zeros(len(samples) // FRAME, dtype=bool))
+        return _without_speech(piece[start : start + length])
+    if kind < 0.55:
+        return _without_speech(music(seconds, RATE, random))
+    makers = list((sounds.TONES if kind < 0.77 else sounds.NOISES).values())
+    maker = makers[int(random.integers(len(makers)))] if kind < 0.97 else sounds.silence
+    return _without_speech(maker(seconds, RATE, random))
+
+
+def _without_speech(samples: FloatArray | sounds.Samples) -> Scene:
+    whole = np.asarray(samples[: len(samples) // FRAME * FRAME], dtype=np.float32)
+    return Scene(whole, np.zeros(len(whole) // FRAME, dtype=bool))
 
 
 def _in_room(samples: FloatArray, random: np.random.Generator) -> FloatArray:

@@ -74,14 +74,14 @@ def fax(seconds: float, rate: int, random: np.random.Generator) -> Samples:
     time = _time(seconds, rate)
     kind = int(random.integers(4))
     if kind == 0:
-        return np.sin(2 * np.pi * 1_100 * time) * _cadence((0.5, 3.0), time)
+        return np.asarray(np.sin(2 * np.pi * 1_100 * time) * _cadence((0.5, 3.0), time))
     if kind == 1:
         return np.sin(2 * np.pi * 2_100 * time + np.pi * (time // 0.45))
     symbols = random.integers(0, 2 if kind == 2 else 4, len(time))
     held = symbols[(time * (300 if kind == 2 else 1_200)).astype(np.int64)]
     if kind == 2:
         low = 980 if random.random() < 0.5 else 1_650
-        return np.sin(2 * np.pi * np.cumsum(low + 200 * held) / rate)
+        return np.asarray(np.sin(2 * np.pi * np.cumsum(low + 200 * held) / rate))
     modulated = np.sin(2 * np.pi * 1_800 * time + np.pi / 2 * held)
     return _band(modulated, (500, 3_100), rate)
 
@@ -93,7 +93,7 @@ def sweep(seconds: float, rate: int, random: np.random.Generator) -> Samples:
     period = random.uniform(0.3, 8.0)
     position = np.abs(((time / period) % 2) - 1) if random.random() < 0.5 else (time / period) % 1
     phase = 2 * np.pi * np.cumsum(np.exp(low + (high - low) * position)) / rate
-    return np.sin(phase) + random.uniform(0, 0.5) * np.sin(2 * phase)
+    return np.asarray(np.sin(phase) + random.uniform(0, 0.5) * np.sin(2 * phase))
 
 
 def beeps(seconds: float, rate: int, random: np.random.Generator) -> Samples:
@@ -105,7 +105,8 @@ def beeps(seconds: float, rate: int, random: np.random.Generator) -> Samples:
     phase = 2 * np.pi * np.cumsum(pitch) / rate
     harmonics = random.uniform(0, 0.6)
     tone = np.sin(phase) + harmonics * np.sin(2 * phase) + harmonics**2 * np.sin(3 * phase)
-    return tone * _cadence((length * len(pitches), random.choice([1e-9, 0.1, 0.5, 1.0, 2.5])), time)
+    rest = float(random.choice([1e-9, 0.1, 0.5, 1.0, 2.5]))
+    return np.asarray(tone * _cadence((length * len(pitches), rest), time))
 
 
 def bell(seconds: float, rate: int, random: np.random.Generator) -> Samples:
@@ -114,7 +115,8 @@ def bell(seconds: float, rate: int, random: np.random.Generator) -> Samples:
     base, strokes = random.uniform(500, 1_500), random.uniform(12, 28)
     partials = tuple(base * ratio for ratio in (1.0, 1.19, 1.5, 2.0, 2.74)[: int(random.integers(1, 6))])
     warble = np.exp(-random.uniform(0.5, 4.0) * ((time * strokes) % 1))
-    return _sines(partials, time) * warble * _cadence((random.uniform(0.8, 2), random.uniform(1, 4)), time)
+    cadence = _cadence((random.uniform(0.8, 2), random.uniform(1, 4)), time)
+    return np.asarray(_sines(partials, time) * warble * cadence)
 
 
 def buzz(seconds: float, rate: int, random: np.random.Generator) -> Samples:
@@ -130,9 +132,7 @@ def buzz(seconds: float, rate: int, random: np.random.Generator) -> Samples:
     return _loudest_one(tone * drift) + random.uniform(0, 0.3) * random.standard_normal(len(time))
 
 
-def coloured(
-    seconds: float, rate: int, random: np.random.Generator, slope: float | None = None
-) -> Samples:
+def coloured(seconds: float, rate: int, random: np.random.Generator, slope: float | None = None) -> Samples:
     """Noise with a spectrum that falls with frequency: 0 white, 0.5 pink, 1 brown."""
     spectrum = np.fft.rfft(random.standard_normal(round(seconds * rate)))
     bins = np.fft.rfftfreq(round(seconds * rate), 1 / rate)
@@ -173,7 +173,9 @@ def car(seconds: float, rate: int, random: np.random.Generator) -> Samples:
         random.uniform(25, 60) * (1 + 0.2 * np.sin(2 * np.pi * random.uniform(0.02, 0.2) * time))
     )
     tone = sum(np.sin(2 * np.pi * k * engine / rate) / k for k in range(1, 9))
-    return coloured(seconds, rate, random, 0.9) * _wander(len(time), rate, 0.3, 6.0, random) + 0.1 * tone
+    return np.asarray(
+        coloured(seconds, rate, random, 0.9) * _wander(len(time), rate, 0.3, 6.0, random) + 0.1 * tone
+    )
 
 
 def gusts(seconds: float, rate: int, random: np.random.Generator) -> Samples:
@@ -245,9 +247,7 @@ def _band(samples: Samples, edges: tuple[float, float], rate: int) -> Samples:
     return np.asarray(scipy.signal.sosfilt(sections, samples))
 
 
-def _wander(
-    length: int, rate: int, rhythm: float, decibels: float, random: np.random.Generator
-) -> Samples:
+def _wander(length: int, rate: int, rhythm: float, decibels: float, random: np.random.Generator) -> Samples:
     """A gain that wanders by some dB (standard deviation), with a new value ``rhythm`` times a second."""
     count = max(2, int(length / rate * rhythm) + 2)
     values = random.normal(0, decibels, count)

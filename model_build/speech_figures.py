@@ -15,7 +15,6 @@ import numpy as np
 from model_build import sounds
 from model_build.corpora import Utterance, read_corpora
 from model_build.scenes import (
-    FRAME,
     RATE,
     Scene,
     at_level,
@@ -78,7 +77,7 @@ def frames_right(
     return right / count, spoken / count
 
 
-def no_speech_share(gate: Gate, pieces: Sequence[FloatArray]) -> float:
+def no_speech_share(gate: Gate, pieces: Sequence[FloatArray | sounds.Samples]) -> float:
     """Share of the windows that are ``no_speech``, by telephone at several levels."""
     flags: list[bool] = []
     for number, piece in enumerate(pieces):
