@@ -22,9 +22,13 @@ RATE = 16_000
 FRAME = 320
 """Samples per frame that is labelled (20 ms)."""
 
+CLEAN = 22.0
+"""How far below the voice, in dB, an utterance's background lies where the truth about it is known."""
+ROUGHLY_CLEAN = 12.0
+"""The same for training, where a truth that is nearly right will do."""
+
 _BELOW_LOUD = 37.0
 _ABOVE_BACKGROUND = 8.0
-_CLEAN = 22.0
 _QUIETEST = -70.0
 _CLOSED = 9
 _SHORTEST = 3
@@ -46,20 +50,20 @@ class Material:
     music: Sequence[FloatArray]
 
 
-def labelled(samples: FloatArray) -> Scene:
+def labelled(samples: FloatArray, clean: float = CLEAN) -> Scene:
     """A clean utterance with the truth about its frames.
 
     Speech is what lies within 37 dB of the utterance's loud level and above its own background;
     gaps shorter than 200 ms belong to it, and blips shorter than 60 ms do not. Where the background
-    is too loud for the truth to be known, there is no speech in the result.
+    is less than ``clean`` dB below the voice, there is no speech in the result.
     """
     samples = samples[: len(samples) // FRAME * FRAME]
     framed = samples.reshape(-1, FRAME).astype(np.float64)
     level = 10 * np.log10(np.mean((framed - framed.mean(axis=1, keepdims=True)) ** 2, axis=1) + 1e-12)
     loud, background = np.percentile(level, [95, 5]) if len(level) else (-120.0, -120.0)
-    if loud < _QUIETEST or loud - background < _CLEAN:
+    if loud < _QUIETEST or loud - background < clean:
         return Scene(samples, np.zeros(len(level), dtype=bool))
-    threshold = max(loud - _BELOW_LOUD, min(background + _ABOVE_BACKGROUND, loud - 14.0))
+    threshold = max(loud - _BELOW_LOUD, min(background + _ABOVE_BACKGROUND, loud - _ABOVE_BACKGROUND))
     speech = _without_short(level > threshold, _SHORTEST)
     return Scene(samples, ~_without_short(~speech, _CLOSED + 1, inner=True))
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from model_build.corpora import read_corpora
-from model_build.scenes import Material, framed, labelled, samples_of, training_scene
+from model_build.scenes import ROUGHLY_CLEAN, Material, framed, labelled, samples_of, training_scene
 from model_build.speech_figures import held_out
 from sertag.features import FeatureSettings
 from sertag.speech import FOLD, FUTURE, PAST, TAPS, Columns, Detector, network_input, silence
@@ -31,7 +31,7 @@ _SMOOTHING = 0.01
 def read_material(speech: Path, music: Path) -> Material:
     """Clean utterances of the training speakers, and all pieces of music below a folder."""
     spoken = (item for item in read_corpora([speech]).utterances if not held_out(item))
-    scenes = (labelled(samples_of(item.path)) for item in spoken)
+    scenes = (labelled(samples_of(item.path), ROUGHLY_CLEAN) for item in spoken)
     pieces = sorted(path for path in music.rglob("*") if path.is_file())
     return Material([scene for scene in scenes if scene.speech.any()], [samples_of(path) for path in pieces])
 

@@ -39,6 +39,7 @@ _GROUP = 4
 _LOUDEST_PAST, _LOUDEST_AHEAD = 300, 20
 _QUIETEST = -72.0
 _DECIBELS = 20.0
+_LOG_ODDS = -0.75
 _CLOSED, _SHORTEST = 4, 4
 
 
@@ -110,7 +111,7 @@ class SpeechGate:
         context = silence(end - first, inputs.shape[1])
         at = max(-first, 0)
         context[at : at + len(known)] = known
-        speech = self._detector(context) > 0.0
+        speech = self._detector(context) > _LOG_ODDS
         speech = _opened(~_opened(~speech, _CLOSED), _SHORTEST)
         return speech[_MARGIN:-_MARGIN]
 
