@@ -55,8 +55,8 @@ def test_finds_speech_between_pauses() -> None:
     samples, truth = call()
     for heard in (samples, telephone(samples)):
         speech = decided(heard)
-        assert np.mean(speech[truth]) > 0.8
-        assert np.mean(speech[~truth]) < 0.15
+        assert np.mean(speech[truth]) > 0.95
+        assert np.mean(speech[~truth]) < 0.05
 
 
 @pytest.mark.parametrize("seed", range(3))
