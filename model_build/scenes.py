@@ -135,8 +135,8 @@ def training_scene(material: Material, random: np.random.Generator, seconds: flo
         maker = sounds.BACKGROUNDS[int(random.integers(len(sounds.BACKGROUNDS)))]
         noise = maker(len(samples) / RATE + 0.1, RATE, random)[: len(samples)]
         # Noise is measured in the band that is heard.
-        noise = band_passed(noise, *edges) if edges else noise
-        scene = with_noise(scene, noise, random.uniform(0, 30))
+        heard = band_passed(noise, *edges) if edges else noise
+        scene = with_noise(scene, heard, random.uniform(0, 30))
     samples = scene.samples
     samples = at_level(samples, random.uniform(-58, -8))
     if random.random() < 0.25:
