@@ -44,7 +44,7 @@ class Take:
     def of(cls, samples: FloatArray, settings: FeatureSettings) -> Take:
         """The take of samples (1-D, full scale 1.0)."""
         frames = frames_of(samples, settings)
-        speech = speech_frames(frames[:, settings.level], frames[:, settings.voicing])
+        speech = speech_frames(frames, settings)
         return cls(frames, speech, CallStatistics.of(frames, speech, settings))
 
 

@@ -1,82 +1,232 @@
 """Which frames are speech.
 
-A frame is speech where its level stands out from the noise floor and from the absolute floor,
-near frames whose autocorrelation is that of a voice. Every decision looks at most
-``LOOK_AHEAD`` frames ahead and at a bounded past, so that live and batch runs agree and a long
-recording streams.
+A small convolutional network hears what music, ringing, keys and noise have in common with speech
+and what not. It sees bands relative to the running level of the last seconds, so that gain decides
+nothing. Every decision looks at most ``LOOK_AHEAD`` frames ahead and at a bounded past, so that
+live and batch runs agree and a long recording streams.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
+from sertag.features import FeatureSettings
 from sertag.types import BoolArray, FloatArray
 
-LOOK_AHEAD = 100
-"""Frames (2 s) that have to be known before a frame is decided."""
+LOOK_AHEAD = 96
+"""Frames (1.92 s) that have to be known before a frame is decided."""
 MINIMUM_SHARE = 0.1
 """Share of a window that has to be speech for the window to be tagged."""
 
-_PAST = 700
-_FLOOR_PAST, _FLOOR_AHEAD = 400, 50
-_ABOVE_FLOOR = 9.0
-_BELOW_PEAK = 40.0
-_QUIETEST = -62.0
-_VOICED = 0.5
-_NEAR_VOICE = 15
-_GAP = 10
+FOLD = 4
+"""Frames that the network takes and decides together."""
+TAPS = ((0,), (-1, 0, 1), (-3, 0, 3), (-27, -18, -9, 0, 9))
+"""For each layer, which steps of ``FOLD`` frames it sees, relative to its own."""
+PAST, FUTURE = (abs(sum(extreme(taps) for taps in TAPS)) * FOLD for extreme in (min, max))
+"""Frames that the network sees before and after those it decides."""
+SILENT = -3.0
+"""What the bands of the network's input are in silence, and before and after the recording."""
+
+_WEIGHTS = Path(__file__).parent / "models" / "speech.npz"
+_BATCH = 256
+_MARGIN = 12
+_GROUP = 4
+_LOUDEST_PAST, _LOUDEST_AHEAD = 300, 20
+_QUIETEST = -72.0
+_DECIBELS = 20.0
+_LOG_ODDS = -1.0
+_CLOSED, _SHORTEST = 4, 4
 
 
-def speech_frames(level: FloatArray, voicing: FloatArray) -> BoolArray:
+def speech_frames(frames: FloatArray, settings: FeatureSettings) -> BoolArray:
     """Decides for each frame whether it is speech.
 
     Args:
-        level: power of the telephone band in dB re full scale, shape ``(frames,)``.
-        voicing: autocorrelation peak, 0 to 1, shape ``(frames,)``.
+        frames: feature frames, shape ``(n, settings.columns)``.
+        settings: how they were made.
 
     Returns:
-        True where the frame is speech, shape ``(frames,)``.
+        True where the frame is speech, shape ``(n,)``.
+
+    Raises:
+        ValueError: for frames of another make than the detector was trained with.
     """
-    if len(level) == 0:
-        return np.zeros(0, dtype=bool)
-    smooth = _smooth(level)
-    floor = _running(np.minimum, smooth, _FLOOR_PAST, _FLOOR_AHEAD)
-    peak = _running(np.maximum, smooth, _FLOOR_PAST, _FLOOR_AHEAD)
-    threshold = np.maximum(np.maximum(floor + _ABOVE_FLOOR, peak - _BELOW_PEAK), _QUIETEST)
-    loud = smooth > threshold
-    # Three voiced frames in a row (60 ms): shorter ones are chance peaks of noise.
-    voiced = _running(np.minimum, loud & (voicing > _VOICED), 1, 1)
-    speech = loud & _running(np.maximum, voiced, _NEAR_VOICE, _NEAR_VOICE)
-    return np.asarray(
-        _running(np.minimum, _running(np.maximum, speech, _GAP, _GAP), _GAP, _GAP) | speech, dtype=bool
-    )
+    return SpeechGate(settings).push(frames, last=True)
 
 
 class SpeechGate:
-    """Decides frame by frame on a stream; the result equals :func:`speech_frames` of the whole."""
+    """Decides frame by frame on a stream; the result equals :func:`speech_frames` of the whole.
 
-    def __init__(self) -> None:
-        self._level = np.zeros(0, dtype=np.float32)
-        self._voicing = np.zeros(0, dtype=np.float32)
+    The network runs on batches of fixed shape at fixed places in the recording, so that bits do not
+    depend on how the frames were divided. A batch ends ``LOOK_AHEAD`` frames before a multiple of
+    its length: where frames come in whole batches, none is computed twice.
+
+    Raises:
+        ValueError: for frames of another make than the detector was trained with.
+    """
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        self._detector = _detector()
+        if settings != self._detector.settings:
+            raise ValueError("the speech detector was trained with other feature settings")
+        self._columns = Columns(settings)
+        self._kept = np.zeros((0, self._columns.count), dtype=np.float32)
+        self._start = 0
         self._decided = 0
 
-    def push(self, level: FloatArray, voicing: FloatArray, *, last: bool = False) -> BoolArray:
-        """Decisions that are ready: all but the latest ``LOOK_AHEAD`` frames, or all with ``last``."""
-        self._level = np.concatenate([self._level, level])
-        self._voicing = np.concatenate([self._voicing, voicing])
-        until = len(self._level) if last else max(self._decided, len(self._level) - LOOK_AHEAD)
-        ready = speech_frames(self._level, self._voicing)[self._decided : until]
-        drop = max(0, until - _PAST)
-        self._level, self._voicing = self._level[drop:], self._voicing[drop:]
-        self._decided = until - drop
-        return ready
+    def push(self, frames: FloatArray, *, last: bool = False) -> BoolArray:
+        """Decisions that are ready: all but the latest ``LOOK_AHEAD`` frames, or all with ``last``.
+
+        Args:
+            frames: the next feature frames, shape ``(n, columns)``.
+            last: whether the recording ends with them.
+        """
+        self._kept = np.concatenate([self._kept, self._columns.of(frames)])
+        known = self._start + len(self._kept)
+        until = known if last else max(self._decided, known - LOOK_AHEAD)
+        batch = (self._decided + LOOK_AHEAD) // _BATCH * _BATCH - LOOK_AHEAD
+        parts = [np.zeros(0, dtype=bool)]
+        inputs = network_input(self._kept) if until > self._decided else self._kept
+        while self._decided < until:
+            speech = self._decide(inputs, batch)
+            end = min(until, batch + _BATCH)
+            parts.append(speech[self._decided - batch : end - batch])
+            self._decided = end
+            batch += _BATCH
+        drop = max(0, self._decided - _BATCH - _MARGIN - PAST - _LOUDEST_PAST - self._start)
+        self._kept = self._kept[drop:]
+        self._start += drop
+        return np.concatenate(parts)
+
+    def _decide(self, inputs: FloatArray, batch: int) -> BoolArray:
+        """The batch of decisions from frame ``batch`` on, whose context may reach over the ends."""
+        first = batch - _MARGIN - PAST - self._start
+        end = batch + _BATCH + _MARGIN + FUTURE - self._start
+        known = inputs[max(first, 0) : max(end, 0)]
+        context = silence(end - first, inputs.shape[1])
+        at = max(-first, 0)
+        context[at : at + len(known)] = known
+        speech = self._detector(context) > _LOG_ODDS
+        speech = _opened(~_opened(~speech, _CLOSED), _SHORTEST)
+        return speech[_MARGIN:-_MARGIN]
 
 
-def _smooth(level: FloatArray) -> FloatArray:
-    """Mean of five frames, as a sum of shifted copies: the same bits wherever the array was cut."""
-    padded = np.pad(level, 2, mode="edge")
-    total = padded[:-4] + padded[1:-3] + padded[2:-2] + padded[3:-1] + padded[4:]
-    return np.asarray(total / np.float32(5), dtype=np.float32)
+@dataclass(frozen=True)
+class Columns:
+    """Feature frames to what the detector keeps of them: 16 bands, pitch, voicing, level, crest."""
+
+    settings: FeatureSettings
+
+    @property
+    def bands(self) -> int:
+        """Number of bands."""
+        return self.settings.mels // _GROUP
+
+    @property
+    def count(self) -> int:
+        """Width of a row."""
+        return self.bands + 4
+
+    def of(self, frames: FloatArray) -> FloatArray:
+        """Rows of frames ``(n, columns)``, shape ``(n, count)``; in dB but for pitch and voicing."""
+        settings, bands = self.settings, self.bands
+        mels = [frames[:, at : settings.mels : _GROUP] for at in range(_GROUP)]
+        out = np.empty((len(frames), self.count), dtype=np.float32)
+        np.add(mels[0] + mels[1], mels[2] + mels[3], out=out[:, :bands])
+        out[:, :bands] *= np.float32(1 / _GROUP)
+        out[:, bands] = frames[:, settings.pitch]
+        out[:, bands + 1] = frames[:, settings.voicing]
+        out[:, bands + 2] = frames[:, settings.level]
+        highest = np.maximum(np.maximum(mels[0], mels[1]), np.maximum(mels[2], mels[3]))
+        out[:, bands + 3] = highest.max(axis=1)
+        return out
+
+
+def network_input(rows: FloatArray) -> FloatArray:
+    """Rows relative to the loudest of the last 6 s, in steps of 20 dB; bands are cut off at -60 dB.
+
+    Args:
+        rows: consecutive rows of :class:`Columns`, shape ``(n, count)``.
+
+    Returns:
+        Shape ``(n, count)``; pitch and voicing as they were.
+    """
+    bands = rows.shape[1] - 4
+    loudest = np.maximum(_running(np.maximum, rows[:, bands + 2], _LOUDEST_PAST, _LOUDEST_AHEAD), _QUIETEST)
+    out = (rows - loudest[:, None]) * np.float32(1 / _DECIBELS)
+    np.maximum(out, SILENT, out=out)
+    out[:, bands : bands + 2] = rows[:, bands : bands + 2]
+    return np.asarray(out, dtype=np.float32)
+
+
+def silence(count: int, width: int) -> FloatArray:
+    """The network's input where there is nothing, shape ``(count, width)``."""
+    out = np.full((count, width), SILENT, dtype=np.float32)
+    out[:, width - 4 : width - 2] = 0.0
+    return out
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The network: dilated convolutions over steps of ``FOLD`` frames, each added to the one before.
+
+    ``kernels`` have shape ``(taps * inputs, outputs)``, ``biases`` ``(outputs,)``; the last pair gives
+    ``FOLD`` log-odds of speech per step.
+    """
+
+    settings: FeatureSettings
+    kernels: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+
+    def __call__(self, inputs: FloatArray) -> FloatArray:
+        """Log-odds of the frames of ``inputs`` but the first ``PAST`` and the last ``FUTURE``."""
+        hidden = inputs.reshape(len(inputs) // FOLD, -1)
+        for number, taps in enumerate(TAPS):
+            count = len(hidden) - (taps[-1] - taps[0])
+            seen = [hidden[tap - taps[0] :][:count] for tap in taps]
+            joined = np.concatenate(seen, axis=1) if len(taps) > 1 else hidden
+            out = joined @ self.kernels[number]
+            out += self.biases[number]
+            np.maximum(out, 0.0, out=out)
+            if number:
+                out += hidden[-taps[0] :][:count]
+            hidden = out
+        return np.asarray((hidden @ self.kernels[-1] + self.biases[-1]).reshape(-1), dtype=np.float32)
+
+    @classmethod
+    def load(cls, path: Path) -> Detector:
+        """Reads what :meth:`save` wrote."""
+        with np.load(path) as arrays:
+            settings = FeatureSettings(**json.loads(str(arrays["settings"])))
+            count = len(TAPS) + 1
+            return cls(
+                settings,
+                tuple(arrays[f"kernel{number}"].astype(np.float32) for number in range(count)),
+                tuple(arrays[f"bias{number}"].astype(np.float32) for number in range(count)),
+            )
+
+    def save(self, path: Path) -> None:
+        """Writes an ``.npz`` file, numbers rounded to 16 bits."""
+        arrays = {"settings": np.array(json.dumps(asdict(self.settings)))}
+        for number, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            arrays[f"kernel{number}"] = kernel.astype(np.float16)
+            arrays[f"bias{number}"] = bias.astype(np.float16)
+        np.savez_compressed(path, **arrays)
+
+
+@cache
+def _detector() -> Detector:
+    return Detector.load(_WEIGHTS)
+
+
+def _opened(flags: BoolArray, shortest: int) -> BoolArray:
+    """Without the runs of True that are shorter than ``shortest``."""
+    return _running(np.maximum, _running(np.minimum, flags, 0, shortest - 1), shortest - 1, 0)
 
 
 def _running(extreme: np.ufunc, values: np.ndarray, before: int, after: int) -> np.ndarray:  # type: ignore[type-arg]

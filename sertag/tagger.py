@@ -139,7 +139,7 @@ class _Track:
         self._features = tagger.model.metadata.features
         self._frames = FrameStream(self._features)
         self._undecided = np.zeros((0, self._features.columns), dtype=np.float32)
-        self._gate = SpeechGate()
+        self._gate = SpeechGate(self._features)
         self._windows = WindowStream(
             tagger.model.metadata.window_frames, self._features.frames_in(tagger.hop)
         )
@@ -159,9 +159,7 @@ class _Track:
         return ChannelTimeline(self._channel, tuple(windows), speech_seconds)
 
     def _advance(self, frames: FloatArray, *, last: bool) -> None:
-        speech = self._gate.push(
-            frames[:, self._features.level], frames[:, self._features.voicing], last=last
-        )
+        speech = self._gate.push(frames, last=last)
         self._undecided = np.concatenate([self._undecided, frames])
         decided, self._undecided = self._undecided[: len(speech)], self._undecided[len(speech) :]
         self._speech_frames += int(np.count_nonzero(speech))

@@ -28,20 +28,37 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def voice(
     seconds: float, *, rate: int = 16_000, pitch: float = 140.0, formant: float = 600.0, seed: int = 0
 ) -> FloatArray:
-    """Something like a voice: pulses at a wandering pitch through formants, four syllables a second."""
+    """Something like a voice: syllables of vowels and consonants, a phrase every other second."""
     random = np.random.default_rng(seed)
-    time = np.arange(round(seconds * rate)) / rate
-    wander = 1 + 0.08 * np.sin(2 * np.pi * 0.7 * time + random.uniform(0, 6))
-    phase = np.cumsum(pitch * wander) / rate
-    pulses = np.diff(np.floor(phase), prepend=0.0)
-    for centre, width in ((formant, 90.0), (1_500.0, 120.0), (2_600.0, 180.0)):
-        if centre < rate / 2 - width:
-            numerator, denominator = scipy.signal.iirpeak(centre, centre / width, fs=rate)
-            pulses = pulses * 0.3 + scipy.signal.lfilter(numerator, denominator, pulses)
-    syllables = 0.5 - 0.5 * np.cos(2 * np.pi * 4 * time)
-    samples = pulses * syllables
-    samples *= 0.3 / max(float(np.abs(samples).max(initial=0.0)), 1e-9)
-    return np.asarray(samples + random.normal(0, 0.0003, len(samples)), dtype=np.float32)
+    out = np.zeros(round(seconds * rate))
+    at, since_pause = round(0.05 * rate), 0.0
+    while at < len(out):
+        consonant, vowel = random.uniform(0.03, 0.09), random.uniform(0.08, 0.24)
+        hiss = random.normal(0, 0.04, round(consonant * rate)) * np.hanning(round(consonant * rate))
+        falling = pitch * (1.15 - 0.2 * since_pause) * random.uniform(0.93, 1.07)
+        count = round(vowel * rate)
+        glide = np.linspace(1.0, random.uniform(0.85, 1.12), count)
+        sound = np.diff(np.floor(np.cumsum(falling * glide) / rate), prepend=0.0)
+        sound = scipy.signal.lfilter([1.0], [1.0, -0.9], sound)
+        centres = (
+            formant * random.uniform(0.7, 1.3),
+            random.uniform(1_000, 2_200),
+            random.uniform(2_400, 2_900),
+        )
+        for centre, width in zip(centres, (80.0, 110.0, 160.0), strict=True):
+            if centre < rate / 2 - width:
+                radius = np.exp(-np.pi * width / rate)
+                poles = [1.0, -2 * radius * np.cos(2 * np.pi * centre / rate), radius**2]
+                sound = scipy.signal.lfilter([sum(poles)], poles, sound)
+        sound *= np.hanning(count) ** 0.4 * random.uniform(0.4, 1.0) / np.max(np.abs(sound))
+        syllable = np.concatenate([hiss, sound])
+        out[at : at + len(syllable)] += syllable[: len(out) - at]
+        at += len(syllable)
+        since_pause += consonant + vowel
+        if since_pause > 1.6:
+            at, since_pause = at + round(random.uniform(0.2, 0.4) * rate), 0.0
+    out *= 0.3 / max(float(np.abs(out).max(initial=0.0)), 1e-9)
+    return np.asarray(out + random.normal(0, 0.0003, len(out)), dtype=np.float32)
 
 
 def write(path: Path, samples: FloatArray, rate: int = 16_000, **options: str) -> Path:

@@ -30,7 +30,8 @@ def test_speed_moves_length_and_pitch(factor: float) -> None:
     samples = voice(2.0, pitch=150.0)
     faster = change_speed(samples, factor)
     assert len(faster) == pytest.approx(len(samples) / factor, abs=2)
-    pitches = [np.median(frames_of(part, SETTINGS)[:, SETTINGS.pitch]) for part in (samples, faster)]
+    columns = [frames_of(part, SETTINGS)[:, SETTINGS.pitch] for part in (samples, faster)]
+    pitches = [np.median(column[column != 0]) for column in columns]
     assert pitches[1] - pitches[0] == pytest.approx(np.log2(factor), abs=0.05)
 
 

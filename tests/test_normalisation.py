@@ -33,7 +33,7 @@ def test_gain_does_not_matter_to_the_first_view() -> None:
     inputs = []
     for gain in (0.25, 1.0):
         frames = frames_of(samples * np.float32(gain), SETTINGS)
-        speech = speech_frames(frames[:, SETTINGS.level], frames[:, SETTINGS.voicing])
+        speech = speech_frames(frames, SETTINGS)
         inputs.append(PLAIN.network_input(frames, speech, 150, SETTINGS)[..., 0])
     assert np.mean(np.abs(inputs[0] - inputs[1]) < 0.05) > 0.99
 
