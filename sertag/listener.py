@@ -18,7 +18,7 @@ from sertag.windows import FrameWindow
 EVEN_VOICE = 5.0
 """Weight, in windows, of the belief in an even mix where the voice is estimated."""
 _EVEN_PRIOR = 20.0
-_PRIOR_EXPONENT = 0.2
+_PRIOR_EXPONENT = 0.15
 _FIRST_SHARE = 0.25
 
 _BATCH = 128

@@ -14,10 +14,17 @@ import pytest
 import scipy.signal
 import soundfile
 
+from model_build.corpora import Utterance
+from model_build.dataset import Example, Take
+from sertag.adaptation import CallStatistics, EmotionEffects
+from sertag.features import FeatureSettings
+from sertag.listener import Calibration, Listener
+from sertag.normalisation import Normalisation
 from sertag.types import FloatArray
 
 SERTAG = Path(sys.executable).with_name("sertag")
 SAMPLES = Path(__file__).parent.parent / "samples"
+SETTINGS = FeatureSettings()
 
 # Started in the background, a shell's children ignore Ctrl-C; those of the tests must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -85,3 +92,32 @@ def cli(tmp_path: Path) -> Cli:
         return done
 
     return run
+
+
+def made_take(
+    seconds: float, *, level: float = -20.0, voicing: float = 0.7, seed: int = 0, speech: bool = True
+) -> Take:
+    """A take without a sound behind it, all speech or none: bands around 20 dB below a steady level."""
+    random = np.random.default_rng(seed)
+    frames = np.empty((SETTINGS.frames_in(seconds), SETTINGS.columns), dtype=np.float32)
+    frames[:, : SETTINGS.mels] = level - 20 + random.normal(0, 8, (len(frames), SETTINGS.mels))
+    frames[:, SETTINGS.pitch] = random.normal(0, 0.2, len(frames))
+    frames[:, SETTINGS.voicing] = voicing
+    frames[:, SETTINGS.level] = level
+    spoken = np.full(len(frames), speech)
+    return Take(frames, spoken, CallStatistics.of(frames, spoken, SETTINGS))
+
+
+def made_example(speaker: str, emotion: str, target: int, *takes: Take, corpus: str = "made") -> Example:
+    """An utterance of a speaker with its takes."""
+    path = Path(f"{speaker}-{emotion}-{id(takes)}.wav")
+    return Example(Utterance(path, corpus, f"{corpus} {speaker}", emotion), target, takes)
+
+
+def plain_listener(run: Callable[[FloatArray], FloatArray], labels: int, calibration: Calibration) -> Listener:
+    """A listener for windows of 3 s with any function for a network, and emotions without effects."""
+    inputs = SETTINGS.inputs
+    normalisation = Normalisation(np.zeros(inputs, dtype=np.float32), np.ones(inputs, dtype=np.float32))
+    nothing = np.zeros((labels, inputs))
+    effects = EmotionEffects(nothing, np.zeros(labels), nothing)
+    return Listener(run, SETTINGS, SETTINGS.frames_in(3.0), normalisation, effects, calibration)

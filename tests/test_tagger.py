@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from sertag import Tagger, Timeline
 from sertag.errors import RecordingError, UsageError
@@ -36,6 +37,39 @@ def test_a_call_from_end_to_end() -> None:
                 assert window.probabilities is not None
                 assert sum(window.probabilities) == pytest.approx(1, abs=1e-5)
                 assert window.confidence == max(window.probabilities)
+
+
+@pytest.mark.parametrize("sample", ["parcel-call.wav", "voice-memo.flac"])
+def test_a_call_is_adapted_to_unless_it_shall_not_be(sample: str) -> None:
+    adapted, plain = (Tagger(adapt=adapt).tag(SAMPLES / sample).channels[0] for adapt in (True, False))
+    assert Tagger().tag(SAMPLES / sample).channels[0] == adapted
+    assert adapted.speech_seconds == plain.speech_seconds
+    different = 0
+    for one, other in zip(adapted.windows, plain.windows, strict=True):
+        assert (one.start, one.end, one.speech, one.level) == (other.start, other.end, other.speech, other.level)
+        assert (one.emotion == NO_SPEECH) == (other.emotion == NO_SPEECH)
+        different += one.probabilities != other.probabilities
+    assert different > len(adapted.windows) / 2
+
+
+def test_without_adaptation_a_window_is_what_it_is_alone(tmp_path: Path) -> None:
+    samples, rate = soundfile.read(SAMPLES / "voice-memo.flac", dtype="float32")
+    window = write(tmp_path / "a.flac", samples[3 * rate : 6 * rate], rate)
+    call, part = (Tagger(hop=3.0, adapt=False).tag(path) for path in (SAMPLES / "voice-memo.flac", window))
+    expected, found = call.channels[0].windows[1], part.channels[0].windows[0]
+    # What comes before and after a window only has a say in which of its frames are speech.
+    assert found.emotion == expected.emotion
+    assert found.probabilities == pytest.approx(expected.probabilities, abs=0.1)
+
+
+def test_a_channel_is_adapted_to_its_own_voice_alone(tmp_path: Path) -> None:
+    sound, rate = soundfile.read(SAMPLES / "parcel-call.wav", dtype="float32")
+    other = voice(len(sound) / rate, rate=rate, pitch=260.0)[: len(sound)]
+    swapped = write(tmp_path / "a.wav", np.stack([sound[:, 0], other], axis=1), rate)
+    tagger = Tagger(channels="split")
+    before, after = (tagger.tag(path).channels for path in (SAMPLES / "parcel-call.wav", swapped))
+    assert before[0] == after[0]
+    assert before[1].windows != after[1].windows
 
 
 def test_tagging_others_in_between_changes_nothing() -> None:
