@@ -25,8 +25,8 @@ def models(
 ) -> None:
     """List the models that come with sertag, or show a model's card.
 
-    Piped, the list has a line per model: name, labels, bytes, licences of the training data, UAR, its lower
-    and upper end, window in seconds, with tabs between.
+    Piped, the list has a line per model: name, labels, bytes, licences of the training data, UAR on the
+    largest corpus, its lower and upper end, window in seconds, with tabs between.
     """
     from sertag.model import SHIPPED, locate
 
@@ -60,16 +60,18 @@ def _read(path: Path) -> tuple[int, ModelMetadata]:
 
 
 def _fields(size: int, metadata: ModelMetadata) -> list[str]:
-    figures = ["" if figure is None else f"{figure:.4f}" for figure in _uar(metadata)]
+    largest = next(iter(_figures(metadata).values()), [None, None, None])
+    figures = ["" if figure is None else f"{figure:.4f}" for figure in largest]
     labels = " ".join(metadata.labels)
     return [metadata.name, labels, str(size), _licences(metadata), *figures, f"{metadata.window:g}"]
 
 
-def _uar(metadata: ModelMetadata) -> tuple[float | None, float | None, float | None]:
-    """UAR one clip at a time, and the ends of its interval."""
-    accuracy = metadata.about.get("accuracy", {})
-    low, high = accuracy.get("uar_95", (None, None))
-    return accuracy.get("uar"), low, high
+def _figures(metadata: ModelMetadata) -> dict[str, list[float | None]]:
+    """By corpus, UAR of clean clips one at a time, and the ends of its interval; the largest corpus first."""
+    corpora = metadata.about.get("accuracy", {}).get("corpora", {})
+    figures = {name: modes["one clip, clean"] for name, modes in corpora.items()}
+    ordered = sorted(figures, key=lambda name: -int(figures[name]["clips"]))
+    return {name: figures[name]["uar"] for name in ordered}
 
 
 def _licences(metadata: ModelMetadata) -> str:
@@ -87,15 +89,16 @@ def _print_table(shipped: list[tuple[int, ModelMetadata]]) -> None:
     for heading in ("model", "labels", "size", "licences of the training data", "UAR, one clip", "window"):
         table.add_column(heading, no_wrap=heading == "model")
     for size, metadata in shipped:
-        uar, low, high = _uar(metadata)
-        figure = "" if uar is None else f"{uar:.3f}"
-        interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+        lines = [
+            f"{corpus} {uar:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+            for corpus, (uar, low, high) in _figures(metadata).items()
+        ]
         cells = (
             metadata.name,
             " ".join(metadata.labels),
             f"{size / 1000:,.0f} kB",
             _licences(metadata),
-            figure + interval,
+            "\n".join(lines),
             f"{metadata.window:g} s",
         )
         table.add_row(*map(Text, cells))
