@@ -114,10 +114,29 @@ def made_example(speaker: str, emotion: str, target: int, *takes: Take, corpus: 
     return Example(Utterance(path, corpus, f"{corpus} {speaker}", emotion), target, takes)
 
 
-def plain_listener(run: Callable[[FloatArray], FloatArray], labels: int, calibration: Calibration) -> Listener:
+def plain_listener(
+    run: Callable[[FloatArray], FloatArray], labels: int, calibration: Calibration
+) -> Listener:
     """A listener for windows of 3 s with any function for a network, and emotions without effects."""
     inputs = SETTINGS.inputs
     normalisation = Normalisation(np.zeros(inputs, dtype=np.float32), np.ones(inputs, dtype=np.float32))
     nothing = np.zeros((labels, inputs))
     effects = EmotionEffects(nothing, np.zeros(labels), nothing)
     return Listener(run, SETTINGS, SETTINGS.frames_in(3.0), normalisation, effects, calibration)
+
+
+class Counting:
+    """An observer that counts."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.steps = 0
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage of ``total`` steps begins."""
+        assert name
+        self.total += total
+
+    def step(self) -> None:
+        """A step is done."""
+        self.steps += 1

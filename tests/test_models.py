@@ -44,10 +44,15 @@ def test_a_line_per_model(cli: Cli) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     rows = {line.split("\t")[0]: line.split("\t") for line in done.stdout.splitlines()}
     assert sorted(rows) == sorted(path.stem for path in SHIPPED.glob("*.tflite"))
-    _, labels, size, licences, *_, window = rows["default"]
+    _, labels, size, licences, *figures, window = rows["default"]
     assert labels == "angry disgusted fearful happy neutral sad"
     assert int(size) == DEFAULT.stat().st_size
     assert "CREMA-D: ODbL 1.0" in licences
+    _, metadata = unpack(DEFAULT.read_bytes(), DEFAULT)
+    corpora = metadata.about["accuracy"].get("corpora", {}).values()
+    clean = [modes["one clip, clean"] for modes in corpora]
+    largest = max(clean, key=lambda figure: int(figure["clips"]), default={"uar": [None, None, None]})
+    assert figures == ["" if figure is None else f"{figure:.4f}" for figure in largest["uar"]]
     assert window == "3"
 
 

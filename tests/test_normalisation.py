@@ -70,7 +70,9 @@ def test_the_second_view_follows_the_voice_as_far_as_it_is_trusted() -> None:
     np.testing.assert_allclose(nothing[..., 1], alone[..., 1], atol=1e-4)
     caller, mels = someone(1), SETTINGS.mels
     expected = (frames[:, :mels] - caller.level - caller.mean[:mels]) / caller.deviation[:mels]
-    np.testing.assert_allclose(fully[:, :mels, 1], expected, atol=1e-3)
+    # What is much softer counts as silence.
+    heard = frames[:, :mels] > -90
+    np.testing.assert_allclose(fully[:, :mels, 1][heard], expected[heard], atol=1e-3)
     between = (alone[..., 1] < half[..., 1]) == (half[..., 1] < fully[..., 1])
     voiced = frames[:, SETTINGS.pitch] != 0
     assert between[voiced].all()

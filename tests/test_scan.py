@@ -122,8 +122,8 @@ def test_the_same_bytes_twice(cli: Cli) -> None:
 
 def test_adaptation_can_be_turned_off(cli: Cli) -> None:
     adapted, plain = (objects(cli("scan", SAMPLES, *options).stdout) for options in ([], ["--no-adapt"]))
-    assert {line["settings"]["adapt"] for line in adapted} == {True}  # type: ignore[index, call-overload]
-    assert {line["settings"]["adapt"] for line in plain} == {False}  # type: ignore[index, call-overload]
+    assert {line["settings"]["adapt"] for line in adapted} == {True}  # type: ignore[index]
+    assert {line["settings"]["adapt"] for line in plain} == {False}  # type: ignore[index]
     for one, other in zip(adapted, plain, strict=True):
         assert one["file"] == other["file"]
         assert one["channels"] != other["channels"]

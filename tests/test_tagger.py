@@ -46,7 +46,12 @@ def test_a_call_is_adapted_to_unless_it_shall_not_be(sample: str) -> None:
     assert adapted.speech_seconds == plain.speech_seconds
     different = 0
     for one, other in zip(adapted.windows, plain.windows, strict=True):
-        assert (one.start, one.end, one.speech, one.level) == (other.start, other.end, other.speech, other.level)
+        assert (one.start, one.end, one.speech, one.level) == (
+            other.start,
+            other.end,
+            other.speech,
+            other.level,
+        )
         assert (one.emotion == NO_SPEECH) == (other.emotion == NO_SPEECH)
         different += one.probabilities != other.probabilities
     assert different > len(adapted.windows) / 2

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model_build.calibrate import calibrate, mean_calibration
+from model_build.dataset import Example
+from sertag.listener import Calibration, Listener
+from sertag.types import FloatArray
+
+from conftest import SETTINGS, made_example, made_take, plain_listener
+
+NONE = Calibration(1.0, 1.0)
+
+
+def listener(first: float, second: float) -> Listener:
+    """Logits that are too large by these factors: in a call that is hardly trusted, and in a longer one."""
+
+    def run(inputs: FloatArray) -> FloatArray:
+        # The voicing of the first view holds what is to be known.
+        known = 10 * (inputs[:, 0, SETTINGS.voicing, 0] - 0.5)
+        deviations = inputs[:, :50, : SETTINGS.mels].std(axis=(1, 2))
+        trusted = deviations[:, 1] < deviations[:, 0] / 3
+        known = known * np.where(trusted, second, first)
+        return np.asarray(np.stack([known, np.zeros_like(known)], axis=1), dtype=np.float32)
+
+    return plain_listener(run, 2, NONE)
+
+
+@pytest.fixture(scope="module")
+def validation() -> list[Example]:
+    """Four speakers with clips that are as likely to be angry as their voicing says."""
+    random = np.random.default_rng(0)
+    out = []
+    for number in range(300):
+        logit = random.normal(0, 2)
+        angry = random.random() < 1 / (1 + np.exp(-logit))
+        take = made_take(1.0, voicing=0.5 + logit / 10, seed=number)
+        out.append(made_example(f"{number % 4}", "angry" if angry else "sad", 0 if angry else 1, take))
+    return out
+
+
+@pytest.mark.parametrize("factor", [0.6, 2.5])
+def test_overconfident_logits_are_cooled(validation: list[Example], factor: float) -> None:
+    found = calibrate(listener(factor, factor), validation).calibration
+    assert found.one_clip == pytest.approx(factor, rel=0.3)
+    assert found.adapted == pytest.approx(factor, rel=0.4)
+
+
+def test_calls_have_their_own_temperature(validation: list[Example]) -> None:
+    found = calibrate(listener(0.6, 2.5), validation).calibration
+    assert found.one_clip < 1
+    assert found.adapted > 1.25
+
+
+def test_everything_else_stays(validation: list[Example]) -> None:
+    before = listener(2.0, 2.0)
+    after = calibrate(before, validation[:80])
+    assert (after.run, after.normalisation, after.effects) == (
+        before.run,
+        before.normalisation,
+        before.effects,
+    )
+    assert after.calibration != before.calibration
+
+
+def test_without_validation_speakers_temperatures_stay() -> None:
+    assert calibrate(listener(2.5, 2.5), []).calibration == NONE
+
+
+def test_the_mean_of_calibrations_is_geometric() -> None:
+    found = mean_calibration([Calibration(1.0, 0.5), Calibration(4.0, 2.0)])
+    assert (found.one_clip, found.adapted) == pytest.approx((2.0, 1.0))

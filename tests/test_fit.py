@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model_build.dataset import Example, Take
+from model_build.fit import fit_effects, fit_normalisation
+from sertag.adaptation import CallStatistics
+from sertag.normalisation import Normalisation
+
+from conftest import SETTINGS, made_example, made_take
+
+MELS = SETTINGS.mels
+PLAIN = Normalisation(np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32))
+LOUDER = np.array([6.0, 0.0, -2.0, -4.0])
+HIGHER = np.array([0.12, 0.0, -0.04, -0.08])
+WIDER = np.array([0.2, 0.1, -0.1, -0.2])
+SPEAKERS = 8
+
+
+def said(speaker: int, emotion: int, clip: int) -> Take:
+    """Voices differ by far more than emotions do; every speaker's bands deviate by 8 dB."""
+    take = made_take(2.0, level=-10 - 5.0 * speaker + LOUDER[emotion], seed=clip)
+    frames, pitch = take.frames.copy(), SETTINGS.pitch
+    middle = frames[:, :MELS].mean(axis=0)
+    frames[:, :MELS] = middle + (frames[:, :MELS] - middle) * np.float32(np.exp(WIDER[emotion]))
+    frames[:, pitch] += np.float32(HIGHER[emotion] + 0.3 * speaker - 1.7)
+    return Take(frames, take.speech, CallStatistics.of(frames, take.speech, SETTINGS))
+
+
+def corpus(left_out: int) -> list[Example]:
+    """Every speaker lacks ``left_out`` of the four emotions, others than the next one."""
+    return [
+        made_example(f"{speaker}", f"{emotion}", emotion, said(speaker, emotion, clip))
+        for speaker in range(SPEAKERS)
+        for emotion in range(4)
+        for clip in range(4)
+        if (emotion - speaker) % 4 >= left_out
+    ]
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_planted_effects_are_found(left_out: int) -> None:
+    effects = fit_effects(corpus(left_out), 4, SETTINGS, PLAIN)
+    np.testing.assert_allclose(effects.level, LOUDER, atol=0.05)
+    # In deviations of the whole call: 8 dB and a little, since its emotions differ.
+    np.testing.assert_allclose(effects.mean[:, :MELS].mean(axis=1) * 8.6, LOUDER, atol=1.0)
+    np.testing.assert_allclose(effects.deviation[:, :MELS].mean(axis=1), WIDER, atol=0.01)
+    np.testing.assert_allclose(effects.mean[:, SETTINGS.pitch] * 0.21, HIGHER, atol=0.02)
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 3])
+def test_effects_add_up_to_0(left_out: int) -> None:
+    effects = fit_effects(corpus(left_out), 4, SETTINGS, PLAIN)
+    for of in (effects.mean, effects.level, effects.deviation):
+        assert np.isfinite(of).all()
+        np.testing.assert_allclose(of.sum(axis=0), 0, atol=1e-9)
+
+
+def test_a_speaker_with_few_clips_of_an_emotion_does_not_tell_it() -> None:
+    heard = corpus(0)
+    odd = [made_example("odd", "0", 0, made_take(2.0, level=40.0, seed=clip)) for clip in range(2)]
+    even = [made_example("odd", "1", 1, made_take(2.0, level=-30.0, seed=clip)) for clip in range(3)]
+    without, with_two = (
+        fit_effects(examples, 4, SETTINGS, PLAIN) for examples in (heard + even, heard + even + odd)
+    )
+    np.testing.assert_allclose(with_two.level, without.level)
+    third = [made_example("odd", "0", 0, made_take(2.0, level=40.0, seed=2))]
+    assert fit_effects([*heard, *even, *odd, *third], 4, SETTINGS, PLAIN).level[0] > without.level[0] + 1
+
+
+def test_an_emotion_that_nobody_shows_has_no_effect() -> None:
+    effects = fit_effects(corpus(0), 5, SETTINGS, PLAIN)
+    assert effects.level.shape == (5,)
+    assert np.isfinite(effects.mean).all()
+    np.testing.assert_allclose(effects.level.sum(), 0, atol=1e-9)
+
+
+def test_normalisation_is_mean_and_deviation_relative_to_each_takes_level() -> None:
+    takes = [made_take(1.0, level=-20.0, seed=1), made_take(2.0, level=-45.0, seed=2)]
+    for take in takes:
+        take.frames[::3, SETTINGS.pitch] = 0.0
+    takes = [
+        Take(take.frames, take.speech, CallStatistics.of(take.frames, take.speech, SETTINGS))
+        for take in takes
+    ]
+    found = fit_normalisation(
+        [made_example("a", "angry", 0, takes[0]), made_example("b", "sad", 1, takes[1])], SETTINGS
+    )
+    frames = np.concatenate([take.frames for take in takes]).astype(float)
+    relative = frames[:, :MELS] - frames[:, SETTINGS.level, None]
+    pitch = frames[frames[:, SETTINGS.pitch] != 0, SETTINGS.pitch]
+    np.testing.assert_allclose(found.mean[:MELS], relative.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found.deviation[:MELS], relative.std(axis=0), rtol=1e-4)
+    assert found.mean[SETTINGS.pitch] == pytest.approx(pitch.mean(), abs=1e-5)
+    assert found.deviation[SETTINGS.pitch] == pytest.approx(pitch.std(), abs=1e-5)
+    assert found.mean.dtype == found.deviation.dtype == np.float32
+
+
+def test_normalisation_counts_speech_alone_and_every_take() -> None:
+    silent = made_take(5.0, level=-90.0, speech=False)
+    one, other = made_take(1.0, voicing=0.4), made_take(1.0, voicing=0.8)
+    found = fit_normalisation([made_example("a", "angry", 0, one, other, silent)], SETTINGS)
+    assert found.mean[SETTINGS.voicing] == pytest.approx(0.6)
+    assert found.deviation[SETTINGS.voicing] == pytest.approx(0.2, abs=1e-4)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, estimate_mix
+from sertag.listener import Calibration, Listener, call_probabilities, coverage, softmax
+from sertag.model import Model
+from sertag.types import FloatArray
+from sertag.windows import FrameWindow, WindowStream
+
+from conftest import SETTINGS, made_take, plain_listener
+
+WARM = Calibration(2.0, 1.25)
+BANDS = SETTINGS.mels
+
+
+def by_bands(inputs: FloatArray) -> FloatArray:
+    """Logits of three labels that differ with the window, and with the second view."""
+    means = inputs[:, :, :BANDS].reshape(len(inputs), -1, 4, BANDS // 4, 2).mean(axis=(1, 3))
+    return np.asarray(means[:, :3, 0] + 2 * means[:, 1:, 1], dtype=np.float32)
+
+
+def windows(count: int, seed: int = 0) -> list[FrameWindow]:
+    takes = [made_take(3.0, seed=seed + number) for number in range(count)]
+    for number, take in enumerate(takes):
+        take.frames[:, number % BANDS] += 20
+    return [FrameWindow(150 * number, take.frames, take.speech) for number, take in enumerate(takes)]
+
+
+def sums(of: Sequence[FrameWindow]) -> CallStatistics:
+    return CallStatistics.of(
+        np.concatenate([window.frames for window in of]),
+        np.concatenate([window.speech for window in of]),
+        SETTINGS,
+    )
+
+
+def listener() -> Listener:
+    return plain_listener(by_bands, 3, WARM)
+
+
+def weighing(count: int) -> DoubleArray:
+    return np.ones(count)
+
+
+def test_alone_is_the_softmax_at_the_temperature_of_one_clip() -> None:
+    call = windows(5)
+    heard = listener().alone(call)
+    logits = listener().logits(call)
+    np.testing.assert_allclose(heard, np.exp(logits / 2) / np.exp(logits / 2).sum(axis=1, keepdims=True))
+    # A window alone is the same whatever else is listened to.
+    assert np.array_equal(listener().alone(call[2:3])[0], heard[2])
+
+
+def test_in_a_call_a_window_is_heard_otherwise_than_alone() -> None:
+    call = windows(20)
+    heard = listener().in_call(call, weighing(20), sums(call))
+    assert heard.shape == (20, 3)
+    assert not np.allclose(heard, listener().alone(call), atol=0.01)
+
+
+@pytest.mark.parametrize("count", [1, 7, 300])
+def test_probabilities_add_up_to_1(count: int) -> None:
+    call = windows(count)
+    for heard in (listener().alone(call), listener().in_call(call, weighing(count), sums(call))):
+        assert heard.shape == (count, 3)
+        assert (heard > 0).all()
+        np.testing.assert_allclose(heard.sum(axis=1), 1)
+
+
+def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_is_frequent() -> None:
+    call = windows(12)
+    nobody = made_take(3.0, speech=False).statistics
+    heard = listener().listen(call, weighing(12), nobody)
+    assert heard.trust == 0
+    np.testing.assert_allclose(heard.adapted, heard.alone, atol=1e-4)
+    plain = listener().alone(call)
+    mix = estimate_mix(plain, weighing(12), 20.0)
+    lifted = np.log(listener().in_call(call, weighing(12), nobody) / plain)
+    # As a prior would that goes with a power of the mix: labels gain by their share in the call alone.
+    gain = lifted - lifted.mean(axis=1, keepdims=True)
+    wanted = np.log(mix) - np.log(mix).mean()
+    power = (gain @ wanted) / (wanted @ wanted)
+    assert 0 < power.min() <= power.max() < 1
+    np.testing.assert_allclose(gain, power[:, None] * wanted, atol=1e-4)
+    assert np.ptp(power) < 0.01
+    assert np.ptp(mix) > 0.01
+
+
+def test_a_trusted_call_is_the_blend_of_both_hearings() -> None:
+    call = windows(12)
+    statistics = sums(call)
+    voice = statistics.voice(listener().normalisation.mean, listener().normalisation.deviation)
+    heard = listener().listen(call, weighing(12), statistics)
+    assert heard.trust == voice.trust == pytest.approx(36 / 56)
+    first, second = listener().logits(call), listener().logits(call, voice)
+    assert np.array_equal(heard.alone, first)
+    np.testing.assert_allclose(heard.adapted, 0.25 * first + 0.75 * second)
+    assert not np.allclose(first, second, atol=0.1)
+    temperature = WARM.temperature(heard.trust)
+    np.testing.assert_allclose(
+        listener().in_call(call, weighing(12), statistics),
+        call_probabilities(heard.adapted, weighing(12), temperature),
+    )
+
+
+def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
+    # The first label always wins in the first hearing; its speakers' bands are known to lie higher.
+    def angry(inputs: FloatArray) -> FloatArray:
+        sure = np.tile(np.array([9, 0, 0], dtype=np.float32), (len(inputs), 1))
+        sure[:, 2] = inputs[..., :BANDS, 1].mean(axis=(1, 2))
+        return sure
+
+    call = windows(12)
+    unknowing = plain_listener(angry, 3, Calibration(1, 1))
+    nothing = np.zeros((3, SETTINGS.inputs))
+    effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
+    before, after = (
+        each.listen(call, weighing(12), sums(call)).adapted[:, 2]
+        for each in (unknowing, replace(unknowing, effects=effects))
+    )
+    # The bands of the calm voice lie lower, so that this call's stand out from them.
+    assert (after > before + 0.1).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hop", "shares"),
+    [
+        (3.0, 150, [1.0]),
+        (9.0, 150, [1, 1, 1]),
+        (6.0, 75, [1, 0.5, 0.5]),
+        (4.0, 150, [1, 1 / 3]),
+        (1.0, 75, [1 / 3]),
+    ],
+)
+def test_coverage_counts_every_frame_once(seconds: float, hop: int, shares: list[float]) -> None:
+    take = made_take(seconds)
+    cut = list(WindowStream(150, hop).push(take.frames, take.speech, last=True))
+    found = coverage(cut, 150)
+    assert found.tolist() == pytest.approx(shares)
+    assert found.sum() * 150 == pytest.approx(len(take.frames))
+
+
+def test_coverage_counts_all_of_a_window_after_a_gap() -> None:
+    first, _, third, fourth = WindowStream(150, 75).push(*overlapping(), last=True)
+    assert coverage([first, third, fourth], 150).tolist() == [1.0, 1.0, 0.5]
+
+
+def overlapping() -> tuple[FloatArray, np.ndarray]:  # type: ignore[type-arg]
+    take = made_take(7.5)
+    return take.frames, take.speech
+
+
+def test_the_temperature_goes_from_one_to_the_other() -> None:
+    calibration = Calibration(2.0, 0.5)
+    assert calibration.temperature(0.0) == 2.0
+    assert calibration.temperature(1.0) == 0.5
+    assert calibration.temperature(0.5) == pytest.approx(1.0)
+    assert calibration.temperature(0.25) == pytest.approx(2**0.5)
+
+
+def test_softmax_of_large_logits() -> None:
+    np.testing.assert_allclose(softmax(np.array([[1e4, 1e4, 0.0]])), [[0.5, 0.5, 0.0]])
+
+
+def test_the_shipped_model_listens_like_this_too() -> None:
+    shipped = Model().listener
+    call = windows(6)
+    heard = shipped.in_call(call, weighing(6), sums(call))
+    np.testing.assert_allclose(heard.sum(axis=1), 1)
+    assert not np.allclose(heard, shipped.alone(call), atol=0.001)
