@@ -225,6 +225,12 @@ def test_blocks_lie_at_multiples_of_ten_minutes(count: int, expected: int) -> No
     )
 
 
+def test_where_nothing_was_recorded_there_is_no_block() -> None:
+    frames, speech = coarse_frames(0, 0)
+    windows = WindowStream(10, 5).push(frames, speech, last=True)
+    assert list(BlockStream(COARSE).push(frames, speech, windows, last=True)) == []
+
+
 def test_a_block_has_the_statistics_of_its_own_stretch() -> None:
     frames, speech = coarse_frames(2 * BLOCK + 70, 0)
     for number, block in enumerate(blocks(frames, speech, [37])):

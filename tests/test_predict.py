@@ -85,7 +85,7 @@ def test_a_call_is_trusted_as_far_as_it_speaks() -> None:
 
 
 def test_a_clip_is_the_mean_of_its_windows_by_their_length() -> None:
-    loud, soft = made_take(3.0, voicing=0.9), made_take(0.5, voicing=0.1)
+    loud, soft = made_take(1.5, voicing=0.9), made_take(2.0, voicing=0.1)
     frames = np.concatenate([loud.frames, soft.frames])
     speech = np.concatenate([loud.speech, soft.speech])
     take = Take(frames, speech, CallStatistics.of(frames, speech, SETTINGS))
@@ -94,6 +94,7 @@ def test_a_clip_is_the_mean_of_its_windows_by_their_length() -> None:
     assert heard.weights.tolist() == pytest.approx([1, 25 / 150])
     windows = np.exp(heard.alone / 1.5)
     windows /= windows.sum(axis=1, keepdims=True)
+    assert not np.allclose(windows[0], windows[1], atol=0.1)
     expected = (150 * windows[0] + 100 * windows[1]) / 250
     np.testing.assert_allclose(probabilities_alone([heard], 1.5)[0], expected)
 
