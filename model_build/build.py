@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,8 +185,11 @@ def _fit(
     if not trained.history:
         raise KeyboardInterrupt
 
+    shape = tf.TensorSpec((None, *trained.network.input_shape[1:]), tf.float32)
+    graph = tf.function(partial(trained.network, training=False), input_signature=[shape])
+
     def run(inputs: FloatArray) -> FloatArray:
-        return np.asarray(trained.network(inputs, training=False))
+        return np.asarray(graph(tf.constant(inputs)))
 
     listener = Listener(run, features, windower.length, normalisation, effects, Calibration(1.0, 1.0))
     listener = calibrate(listener, [example for example in validation if example.has_speech])
