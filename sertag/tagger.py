@@ -11,7 +11,7 @@ import numpy as np
 from sertag.adaptation import BlockStream, CallStatistics, DoubleArray
 from sertag.audio import AudioReader
 from sertag.channels import Channels
-from sertag.errors import UsageError
+from sertag.errors import ModelError, UsageError
 from sertag.features import FrameStream, mean_level
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.listener import coverage
@@ -52,6 +52,10 @@ class Tagger:
         self.channels = Channels.parse(channels)
         self.model = Model(model) if isinstance(model, str) else model
         metadata = self.model.metadata
+        try:
+            SpeechGate(metadata.features)
+        except ValueError as error:
+            raise ModelError(f"{self.model.path}: {error}") from error
         self.window = metadata.window
         self.hop = metadata.window / 2 if hop is None else hop
         step = metadata.features.hop_seconds
