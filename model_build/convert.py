@@ -104,10 +104,10 @@ first, second = (
     FrameWindow(0, random.normal(-40, 10, (length, features.columns)).astype("f"), np.ones(length, bool))
     for _ in range(2)
 )
-before = model.probabilities(first)
-model.probabilities(second)
-assert np.array_equal(before, model.probabilities(first)), "an answer depends on the one before"
-print(model.interpreter, *before)
+before = model.listener.alone([first])
+model.listener.alone([second])
+assert np.array_equal(before, model.listener.alone([first])), "an answer depends on the one before"
+print(model.interpreter, *before[0])
 """
 
 
