@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from model_build.corpora.utterance import Utterance
+from model_build.corpora.utterance import LeftOut, Utterance
 
 NAME = "EMO-DB"
 LICENCE = "free for research"
@@ -14,7 +14,6 @@ EXAMPLE = "03a01Fa.wav"
 _NAME = re.compile(r"(0[389]|1[0-6])([ab]\d{2})([WLEAFTN])([a-z])")
 _EMOTIONS = {
     "W": "angry",
-    "L": "bored",
     "E": "disgusted",
     "A": "fearful",
     "F": "happy",
@@ -35,12 +34,14 @@ _SPEAKERS = {
 }
 
 
-def parse(path: Path) -> Utterance | None:
+def parse(path: Path) -> Utterance | LeftOut | None:
     """What a file's name says, or None where it is no EMO-DB name."""
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return None
     speaker, text, emotion, version = match.groups()
+    if emotion == "L":
+        return LeftOut("boredom, which no other corpus knows")
     sex, age = _SPEAKERS[speaker]
     return Utterance(
         path,
