@@ -23,8 +23,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for emotion in (1, 2, 3, 4, 5):
             samples = voice(2.0, pitch=80.0 * emotion, seed=actor) * (actor != 7)
             write(folder / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.flac", samples)
-    split = Tagger().model.metadata.about["split"]
-    for speaker in (split["training"][0], split["validation"][0], split["test"][0]):
+    met = Tagger().model.metadata.about["split"]["training"]
+    stranger = next(name for name in (f"CREMA-D {actor}" for actor in range(1001, 1092)) if name not in met)
+    for speaker in (met[0], met[1], stranger):
         write(folder / f"{speaker.split()[1]}_DFA_ANG_XX.flac", voice(2.0))
     return folder
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_build.metrics import Interval
 from sertag.errors import ModelError
 from sertag.interpreter import installed_packages
 from sertag.listener import softmax
@@ -91,7 +91,9 @@ def test_a_shipped_model_keeps_its_promises(path: Path) -> None:
     assert len(set.union(*sides)) == sum(map(len, sides))
     card = path.with_suffix(".md").read_text(encoding="utf-8")
     for corpus in metadata.about["corpora"]:
-        assert str(Interval(*figures[corpus["name"]]["one clip, clean"]["uar"])) in card
+        uar = figures[corpus["name"]]["one clip, clean"]["uar"][0]
+        told = [float(figure) for figure in re.findall(r"(\d\.\d{3}) \[", card)]
+        assert min(abs(figure - uar) for figure in told) <= 0.001
         assert corpus["sha256"] in card
 
 
