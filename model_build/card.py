@@ -50,11 +50,6 @@ def model_card(metadata: ModelMetadata, figures: Figures, size: int) -> str:
     return "\n".join(lines)
 
 
-def figures_markdown(figures: Figures) -> str:
-    """All figures of a protocol as Markdown."""
-    return "\n".join(_accuracy(figures))
-
-
 def _accuracy(figures: Figures) -> Iterator[str]:
     yield "## Accuracy"
     yield ""

@@ -24,7 +24,6 @@ class Tested:
     network before quantisation, of clean clips, by mode.
     """
 
-    name: str
     calibration: Calibration
     quantised: dict[tuple[str, str], Predictions]
     floating: dict[str, Predictions]
@@ -47,7 +46,7 @@ def measure_part(
         before[mode] = predict(floating, test, labels, CLEAN, adapted=mode == ADAPTED)
         observer.step()
     calls = simulate_calls(quantised, test, observer)
-    return Tested(name, quantised.calibration, answers, before, calls)
+    return Tested(quantised.calibration, answers, before, calls)
 
 
 @dataclass(frozen=True)
