@@ -129,6 +129,25 @@ def test_a_scan_gives_the_uar_that_was_printed(
     assert uar > 0.6
 
 
+def test_folds_test_every_speaker_and_then_train_on_all(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "all.tflite"
+    done = subprocess.run(
+        [SERTAG, "build-model", corpus, "--out", out, "--epochs", "1", "--protocol", "folds"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "speaker-independent folds" in done.stdout
+    about = Tagger(str(out)).model.metadata.about
+    assert about["accuracy"]["protocol"] == "folds"
+    figures = about["accuracy"]["corpora"]["CREMA-D"]["one clip, clean"]
+    assert (figures["speakers"], figures["clips"]) == (len(SPEAKERS), 145)
+    assert len(about["split"]["training"]) == len(SPEAKERS)
+    assert about["split"]["validation"] == about["split"]["test"] == []
+    assert f"trained on all {len(SPEAKERS)} speakers" in out.with_suffix(".md").read_text()
+
+
 def test_ctrl_c_keeps_the_weights(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "part.tflite"
     process = subprocess.Popen(

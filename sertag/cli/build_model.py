@@ -56,12 +56,13 @@ def build_model(
     # Its start-up notes are for developers of TensorFlow.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow
     except ImportError:
         raise UsageError(
             "build-model needs TensorFlow 2.15 (Python 3.11): pip install 'sertag[build]'"
         ) from None
 
+    tensorflow.get_logger().setLevel("ERROR")
     from model_build.build import Recipe, build
     from model_build.protocol import DESCRIPTIONS
     from sertag.cli.build_progress import BuildProgress
