@@ -1,75 +1,251 @@
-"""Many recordings, one after the other: every one found ends as a timeline or as a failure."""
+"""Many recordings: every one that is found ends in exactly one place, as a timeline or as a failure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
-from typing import Protocol
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from sertag import __version__
 from sertag.discovery import Recording
-from sertag.errors import RecordingError
+from sertag.engines.local import Job, LocalEngine
+from sertag.engines.worker import Result
+from sertag.errors import SertagError
+from sertag.files import put_in_place
+from sertag.journal import Journal, discard, finish_earlier
+from sertag.outputs import Destination, FileOutputs, write_result
+from sertag.parts import DamagedRecordError
+from sertag.results import FORMAT
+from sertag.spool import Spool
 from sertag.tagger import Tagger
-from sertag.timeline import Failure, Timeline
 from sertag.writers import Run, Totals, Writer
+
+log = logging.getLogger("sertag")
 
 
 class Observer(Protocol):
     """Is told how a run goes."""
 
-    def block(self, recording: Recording, share: float, seconds: float) -> None:
-        """A share of a recording is done, ``seconds`` of audio."""
-
-    def result(self, recording: Recording, result: Timeline | Failure) -> None:
+    def result(self, recording: Recording, result: Result) -> None:
         """A recording is done."""
 
+    def held(self, recording: Recording) -> None:
+        """A recording was done by an earlier run."""
 
-def run_of(tagger: Tagger) -> Run:
-    """What the outputs say about how they came to be."""
+    def written(self) -> None:
+        """A result is in the outputs."""
+
+
+class Sink(Protocol):
+    """Where results go, in whatever order they come."""
+
+    def holds(self, position: int, recording: Recording) -> bool:
+        """Whether there is nothing to do for the recording at a position."""
+
+    def put(self, position: int, recording: Recording, result: Result) -> None:
+        """Takes a result."""
+
+
+def run_of(tagger: Tagger, carried: tuple[str, ...] = ()) -> Run:
+    """What the outputs say about how they came to be.
+
+    Args:
+        tagger: what tags.
+        carried: names of the columns that a list of recordings carries over.
+    """
     return Run(
         labels=tagger.model.metadata.labels,
+        valence=tagger.model.metadata.valence,
+        hop=tagger.hop,
+        window=tagger.window,
         model_name=tagger.model.metadata.name,
         model_sha256=tagger.model.sha256,
         settings={
             "channels": str(tagger.channels),
+            "only": tagger.only,
             "window": tagger.window,
             "hop": tagger.hop,
             "min_confidence": tagger.min_confidence,
             "adapt": tagger.adapt,
         },
+        carried=carried,
     )
 
 
-def scan(
-    recordings: Iterable[Recording],
-    tagger: Tagger,
-    output: Writer,
-    *,
-    observer: Observer | None = None,
-) -> Totals:
-    """Tags recordings in order and writes what comes of them.
+def fingerprint(run: Run, tagger: Tagger) -> dict[str, Any]:
+    """All that changes results, and only that."""
+    return {
+        **run.settings,
+        "model": run.model_sha256,
+        "interpreter": tagger.model.interpreter,
+        "sertag": __version__,
+        "format": FORMAT,
+    }
 
-    A recording that cannot be decoded is a failure, and the run goes on.
+
+def scan_to_stream(
+    recordings: Iterable[Recording],
+    engine: LocalEngine,
+    writer: Writer,
+    outputs: FileOutputs,
+    run: Run,
+    *,
+    fail_fast: bool,
+    observer: Observer,
+) -> Totals:
+    """Tags recordings and writes each result as soon as it is its turn in the order of discovery.
 
     Args:
         recordings: what to tag.
-        tagger: how.
-        output: where results go.
+        engine: tags them.
+        writer: writes to a stream, at once.
+        outputs: files to write beside it; they appear at the end.
+        run: what all results have in common.
+        fail_fast: whether the first failure ends the run.
         observer: is told how it goes.
     """
-    totals = Totals()
-    for recording in recordings:
-        on_block = partial(observer.block, recording) if observer else None
-        result: Timeline | Failure
-        try:
-            result = tagger.tag(recording.path, name=recording.name, on_block=on_block)
-        except RecordingError as error:
-            result = Failure(recording.name, error.code, error.message)
-            output.fail(result)
-            totals = Totals(totals.tagged, totals.failed + 1, totals.seconds)
-        else:
-            output.add(result)
-            totals = Totals(totals.tagged + 1, totals.failed, totals.seconds + result.duration)
-        if observer:
-            observer.result(recording, result)
-    output.finish(totals)
+    stream = _Stream([writer, outputs], run)
+    _tag(recordings, engine, stream, fail_fast=fail_fast, observer=observer)
+    writer.finish(stream.totals)
+    put_in_place(outputs.finish(stream.totals))
+    return stream.totals
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What a run does with what earlier ones left."""
+
+    overwrite: bool = False
+    update: bool = False
+    retry_failed: bool = False
+
+
+def scan_to_files(
+    find: Callable[[], Iterable[Recording]],
+    engine: LocalEngine,
+    destination: Destination,
+    run: Run,
+    settings: Mapping[str, Any],
+    resumption: Resumption,
+    *,
+    fail_fast: bool,
+    observer: Observer,
+) -> Totals:
+    """Tags the recordings whose results are not there yet, then writes the files.
+
+    Args:
+        find: gives the recordings, in the order of the outputs.
+        engine: tags them.
+        destination: the files; the journal among them keeps results until all are there.
+        run: what all results have in common.
+        settings: all that changes results.
+        resumption: what to do with what earlier runs left.
+        fail_fast: whether the first failure ends the run.
+        observer: is told how it goes.
+
+    Raises:
+        UsageError: where there are results of other settings, or finished ones that are not to be replaced.
+        SertagError: ``fail_fast``, ``output_failed``; the journal holds what is done.
+        KeyboardInterrupt: where the observer says so; likewise.
+    """
+    if resumption.overwrite:
+        discard(destination.journal)
+    elif (totals := finish_earlier(destination.journal)) and not resumption.update:
+        return totals
+    # A journal that is there says that outputs beside it, if any, were to be replaced or added to already.
+    continues = destination.journal.exists() and not resumption.update
+    adds = not (resumption.overwrite or continues) and destination.adds(update=resumption.update)
+    settings = {**settings, "update": adds}
+    with Journal(destination.journal, settings, retry_failed=resumption.retry_failed) as journal:
+        if adds:
+            journal.hold(destination.held(failed=not resumption.retry_failed))
+        while True:
+            _tag(find(), engine, _Journalled(journal), fail_fast=fail_fast, observer=observer)
+            journal.commit()
+            try:
+                return _write(journal, destination, run, observer, adds=adds)
+            except DamagedRecordError as error:
+                log.warning(str(error))
+
+
+def _write(
+    journal: Journal, destination: Destination, run: Run, observer: Observer, *, adds: bool
+) -> Totals:
+    totals = journal.totals()
+    anew = journal.has if adds else None
+    with FileOutputs(destination.targets, destination.failures, run, anew=anew) as outputs:
+        for entry in journal.entries():
+            write_result(entry.payload, entry.carried, outputs, run)
+            observer.written()
+        journal.finish(outputs.finish(totals), totals)
     return totals
+
+
+def _tag(
+    recordings: Iterable[Recording], engine: LocalEngine, sink: Sink, *, fail_fast: bool, observer: Observer
+) -> None:
+    def jobs() -> Iterator[Job]:
+        for position, recording in enumerate(recordings):
+            if sink.holds(position, recording):
+                observer.held(recording)
+            else:
+                yield Job(position, recording)
+
+    for outcome in engine.run(jobs()):
+        recording, result = outcome.job.recording, outcome.result
+        sink.put(outcome.job.position, recording, result)
+        observer.result(recording, result)
+        _note(recording, result)
+        if fail_fast and result.failure:
+            raise SertagError(
+                "fail_fast",
+                f"{recording.name}: {result.failure.message} ({result.failure.code});"
+                " stopped at this first failure, as --fail-fast says",
+            )
+
+
+def _note(recording: Recording, result: Result) -> None:
+    about = {"recording": recording.name, "elapsed": round(result.elapsed, 3)}
+    for warning in result.warnings:
+        log.warning(warning, extra=about)
+    if result.failure is None:
+        log.info("tagged", extra={**about, "duration": round(result.seconds, 3)})
+    else:
+        more = {"trace": result.trace} if result.trace else {}
+        log.error(result.failure.message, extra={**about, "code": result.failure.code, **more})
+
+
+class _Journalled:
+    """Results to the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.holds = journal.holds
+
+    def put(self, position: int, recording: Recording, result: Result) -> None:
+        self._journal.put(
+            position, recording, result.payload, failed=result.failure is not None, seconds=result.seconds
+        )
+
+
+class _Stream:
+    """Results in order to writers, at once."""
+
+    def __init__(self, writers: Sequence[Writer | FileOutputs], run: Run) -> None:
+        self._writers = writers
+        self._run = run
+        self._spool: Spool[Recording] = Spool()
+        self.totals = Totals()
+
+    def holds(self, position: int, recording: Recording) -> bool:
+        return False
+
+    def put(self, position: int, recording: Recording, result: Result) -> None:
+        failed = result.failure is not None
+        self.totals = Totals(
+            self.totals.tagged + (not failed), self.totals.failed + failed, self.totals.seconds + result.seconds
+        )
+        for payload, its in self._spool.put(position, result.payload, recording):
+            for writer in self._writers:
+                write_result(payload, its.carried, writer, self._run)

@@ -1,101 +1,162 @@
-"""Where results go: files that appear whole or not at all, or standard output."""
+"""Files of results: they appear whole, or not at all."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sertag.errors import SertagError, UsageError
-from sertag.timeline import Failure, Timeline
-from sertag.writers import FORMATS, Run, Totals, Writer
+from sertag.errors import UsageError
+from sertag.finished import FAILURE_COLUMNS, copy, failure_rows, held_names
+from sertag.files import Move, WholeFile, refuse_folder, writing
+from sertag.results import decode
+from sertag.timeline import Failure
+from sertag.writers import FORMATS, Run, SummaryWriter, Totals, Writer
+from sertag.writers.base import Record
 
 
-def format_of(path: Path) -> str:
-    """The output format that a file's extension names.
+
+@dataclass(frozen=True)
+class Target:
+    """A file to write, and what writes it."""
+
+    path: Path
+    make: Callable[[IO[str], Run], Writer]
+    format: str
+
+
+def target_of(path: Path) -> Target:
+    """The target of ``--out``: the extension names the format, and ``.gz`` behind it that it is compressed.
 
     Raises:
-        UsageError: for an extension that names none.
+        UsageError: for an extension that names no format.
     """
-    name = path.suffix.lower().removeprefix(".")
+    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix
+    name = suffix.lower().removeprefix(".")
     if name not in FORMATS:
         known = ", ".join(f".{extension}" for extension in FORMATS)
-        raise UsageError(f"--out {path}: the extension names the format; use one of {known}")
-    return name
+        raise UsageError(
+            f"--out {path}: the extension names the format; use one of {known}, and .gz behind it to compress"
+        )
+    return Target(path, FORMATS[name], name)
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SertagError("output_failed", f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _refuse_folder(path: Path) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-
-
-class WholeFile:
-    """A text file that appears under its name when complete: written aside, synced, then renamed.
+def summary_target(path: Path) -> Target:
+    """The target of ``--summary``.
 
     Raises:
-        SertagError: ``output_failed`` where it cannot be written.
+        UsageError: for another extension than ``.csv`` and ``.csv.gz``.
     """
+    if not path.name.lower().endswith((".csv", ".csv.gz")):
+        raise UsageError(f"--summary {path}: is a table; use .csv or .csv.gz")
+    return Target(path, SummaryWriter, "csv")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _writing(path):
-            _refuse_folder(path)
-            handle, self._aside = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
-        self.stream: IO[str] = open(handle, "w", encoding="utf-8", newline="")  # noqa: SIM115
 
-    def commit(self) -> None:
-        """Puts the file in its place, over an older one."""
-        with _writing(self.path):
-            self.stream.flush()
-            os.fsync(self.stream.fileno())
-            self.stream.close()
-            # A temporary file is private; this one gets the permissions of any new file.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(self._aside, 0o666 & ~mask)
-            os.replace(self._aside, self.path)
+@dataclass(frozen=True)
+class Destination:
+    """All files of a run: its outputs, the list of failures, and the journal while it lasts."""
 
-    def discard(self) -> None:
-        """Removes what was written."""
-        with contextlib.suppress(OSError):
-            self.stream.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._aside)
+    targets: tuple[Target, ...]
+    failures: Path
+    journal: Path
+
+    @classmethod
+    def of(cls, targets: Sequence[Target], journal: Path | None) -> Destination:
+        """The files beside the first of some targets.
+
+        Raises:
+            UsageError: where the same file is named twice.
+        """
+        first = targets[0].path
+        failures = first.with_name(first.name + ".failures.csv")
+        journal = journal or first.with_name(first.name + ".journal")
+        paths = [*(target.path for target in targets), failures, journal]
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise UsageError("--out: the same file is given twice, or is that of the failures")
+        return cls(tuple(targets), failures, journal)
+
+    def adds(self, *, update: bool) -> bool:
+        """Whether finished files are there, to be added to.
+
+        Raises:
+            UsageError: where they are there and are not to be added to, or cannot be.
+        """
+        there = [target for target in self.targets if target.path.exists()]
+        if not there:
+            return False
+        if not update:
+            raise UsageError(
+                f"{there[0].path}: is there already; --overwrite starts anew, --update adds what it lacks"
+            )
+        for target in self.targets:
+            if target.format == "json":
+                raise UsageError(f"--update: {target.path} cannot be added to; use .jsonl or .csv")
+            if target not in there:
+                raise UsageError(f"--update: {target.path} is not there, and {there[0].path} is")
+        return True
+
+    def held(self, *, failed: bool) -> Iterator[str]:
+        """Names of the recordings that the finished files hold; those that ``failed`` as well, if wanted."""
+        return held_names(self.targets[0].path, self.targets[0].format, self.failures, failed=failed)
+
+
+def write_result(payload: bytes, carried: tuple[str, ...], writer: Writer | FileOutputs, run: Run) -> None:
+    """Gives an encoded result to a writer."""
+    result = decode(payload, run)
+    if isinstance(result, Failure):
+        writer.fail(result, carried)
+    else:
+        writer.add(result, carried)
 
 
 class FileOutputs:
-    """One or more output files, and beside the first one ``<first>.failures.csv`` if any failed.
+    """Files of results, and one of the failures, if any.
 
-    As a context: what was not committed by :meth:`finish` is discarded.
+    As a context: where it ends early, what was written is discarded.
+
+    Args:
+        targets: which files.
+        failures: the file of failures; none is written where None.
+        run: what all results have in common.
+        anew: where the files are there already and are to be added to: whether a recording that is in
+            them as a failure has a new result.
+
+    Raises:
+        UsageError: where a file to add to holds results of another kind.
+        SertagError: ``output_failed`` where one cannot be written.
     """
 
-    def __init__(self, paths: Sequence[Path], run: Run) -> None:
-        formats = [format_of(path) for path in paths]
-        self.failures_path = paths[0].with_name(paths[0].name + ".failures.csv")
-        everything = [*paths, self.failures_path]
-        if len({path.resolve() for path in everything}) < len(everything):
-            raise UsageError("--out: the same file is given twice, or is that of the failures")
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        failures: Path | None,
+        run: Run,
+        *,
+        anew: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._run = run
+        self._failures_path = failures
         self._outputs: list[tuple[WholeFile, Writer]] = []
         self._failures: WholeFile | None = None
-        with _writing(self.failures_path):
-            _refuse_folder(self.failures_path)
+        if failures:
+            with writing(failures):
+                refuse_folder(failures)
         try:
-            for path, name in zip(paths, formats, strict=True):
-                file = WholeFile(path)
-                self._outputs.append((file, FORMATS[name](file.stream, run)))
+            for target in targets:
+                file = WholeFile(target.path)
+                with writing(target.path):
+                    header = io.StringIO()
+                    target.make(header, run)
+                    self._outputs.append((file, target.make(file.stream, run)))
+                    if anew:
+                        copy(target.path, target.format, header.getvalue(), file.stream, run, anew)
+            if anew and failures and failures.exists():
+                for row in failure_rows(failures):
+                    if not anew(row[0]):
+                        self._row(row)
         except BaseException:
             self._discard()
             raise
@@ -103,40 +164,44 @@ class FileOutputs:
     def __enter__(self) -> FileOutputs:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._discard()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._discard()
 
-    def add(self, timeline: Timeline) -> None:
+    def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
         """Writes a timeline to every output."""
         for file, writer in self._outputs:
-            with _writing(file.path):
-                writer.add(timeline)
+            with writing(file.path):
+                writer.add(record, carried)
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Writes a failure to every output that has a place for it, and to the failures."""
         for file, writer in self._outputs:
-            with _writing(file.path):
-                writer.fail(failure)
-        first = self._failures is None
-        if self._failures is None:
-            self._failures = WholeFile(self.failures_path)
-        with _writing(self.failures_path):
+            with writing(file.path):
+                writer.fail(failure, carried)
+        self._row((failure.file, failure.code, failure.message))
+
+    def finish(self, totals: Totals) -> list[Move]:
+        """Completes all files; the moves that put them in their places are left to do."""
+        for file, writer in self._outputs:
+            with writing(file.path):
+                writer.finish(totals)
+        moves = [file.complete() for file in self._files()]
+        if self._failures is None and self._failures_path:
+            moves.append(Move(None, str(self._failures_path)))
+        return moves
+
+    def _row(self, row: tuple[str, str, str]) -> None:
+        if self._failures_path is None:
+            return
+        with writing(self._failures_path):
+            first = self._failures is None
+            if self._failures is None:
+                self._failures = WholeFile(self._failures_path)
             table = csv.writer(self._failures.stream, lineterminator="\n")
             if first:
-                table.writerow(("file", "code", "message"))
-            table.writerow((failure.file, failure.code, failure.message))
-
-    def finish(self, totals: Totals) -> None:
-        """Completes all outputs and puts them in their places."""
-        for file, writer in self._outputs:
-            with _writing(file.path):
-                writer.finish(totals)
-        for file in self._files():
-            file.commit()
-        if self._failures is None:
-            self.failures_path.unlink(missing_ok=True)
-        self._outputs.clear()
-        self._failures = None
+                table.writerow(FAILURE_COLUMNS)
+            table.writerow(row)
 
     def _files(self) -> list[WholeFile]:
         return [file for file, _ in self._outputs] + ([self._failures] if self._failures else [])

@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sertag.cli.interrupt import Interrupt
 from sertag.discovery import Recording
-from sertag.timeline import Failure, Timeline
+from sertag.engines.worker import Result
 from sertag.writers import Totals
 
 _SHOWN = 10
 """Failures that are told one by one; the rest are counted."""
+_REFRESH_SECONDS = 0.2
+
+log = logging.getLogger("sertag")
 
 
 class ScanProgress:
     """A bar where standard error is a terminal, failures as they come, and a closing line.
 
     Args:
-        recordings: all that will be scanned, walked through once to know how much there is.
+        find: gives all that will be scanned, which is walked through to know how much there is.
+        interrupt: is asked several times a second whether the run is to end.
         quiet: whether to say nothing but failures that no file lists.
+        failures_path: the file that lists failures.
     """
 
-    failures_path: Path | None = None
-
-    def __init__(self, recordings: Iterable[Recording], *, quiet: bool) -> None:
+    def __init__(
+        self,
+        find: Callable[[], Iterable[Recording]],
+        interrupt: Interrupt,
+        *,
+        quiet: bool,
+        failures_path: Path | None,
+    ) -> None:
+        self._interrupt = interrupt
         self._quiet = quiet
-        self._started = time.monotonic()
+        self._failures_path = failures_path
+        self._started = self._shown = time.monotonic()
         self._seconds = 0.0
-        self._bytes = 0.0
-        self._tagged = 0
-        self._failed = 0
+        self._bytes = 0
+        self._running: dict[str, tuple[float, float]] = {}
+        self._held = self._done = self._failed = 0
         console = Console(stderr=True)
         self._bar = Progress(
-            TextColumn("{task.fields[count]} of {task.fields[all]} recordings"),
+            TextColumn("{task.fields[count]:,} of {task.fields[all]:,} recordings"),
             BarColumn(),
             TextColumn("{task.fields[hours]:.2f} h of audio, {task.fields[speed]:,.0f} × real time,"),
             TimeRemainingColumn(),
@@ -46,11 +60,15 @@ class ScanProgress:
             console=console,
             disable=quiet or not console.is_terminal,
             transient=True,
+            # No thread of its own: workers are forked from this process.
+            auto_refresh=False,
         )
-        sizes = [] if self._bar.disable else [_size(recording) for recording in recordings]
-        self._task = self._bar.add_task(
-            "", total=float(sum(sizes)), count=0, all=len(sizes), hours=0.0, speed=0.0
-        )
+        count = total = 0
+        if not self._bar.disable:
+            for recording in find():
+                count, total = count + 1, total + max(recording.size, 0)
+                interrupt.check()
+        self._task = self._bar.add_task("", total=float(total), count=0, all=count, hours=0.0, speed=0.0)
 
     def __enter__(self) -> ScanProgress:
         self._bar.start()
@@ -59,55 +77,86 @@ class ScanProgress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def block(self, recording: Recording, share: float, seconds: float) -> None:
+    def begin(self, settings: Mapping[str, Any], workers: int) -> None:
+        """The run begins."""
+        log.info("started", extra={"settings": dict(settings), "workers": workers})
+
+    @property
+    def done(self) -> int:
+        """How many recordings have a result, those of earlier runs among them."""
+        return self._held + self._done
+
+    def progress(self, recording: Recording, share: float, seconds: float) -> None:
         """A part of a recording is done."""
         if not self._bar.disable:
-            self._show(self._bytes + share * _size(recording), self._seconds + seconds)
+            self._running[recording.name] = share * max(recording.size, 0), seconds
 
-    def result(self, recording: Recording, result: Timeline | Failure) -> None:
+    def result(self, recording: Recording, result: Result) -> None:
         """A recording is done."""
-        if isinstance(result, Failure):
+        self._running.pop(recording.name, None)
+        self._done += 1
+        self._bytes += max(recording.size, 0)
+        self._seconds += result.seconds
+        if result.failure:
             self._failed += 1
-            if self.failures_path is None or (self._failed <= _SHOWN and not self._quiet):
-                self._bar.console.print(
-                    f"sertag: {result.file}: {result.message} ({result.code})",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
-        else:
-            self._tagged += 1
-            self._seconds += result.duration
-        if not self._bar.disable:
-            self._bytes += _size(recording)
-            self._show(self._bytes, self._seconds)
+            if self._failures_path is None or (self._failed <= _SHOWN and not self._quiet):
+                self._say(f"{recording.name}: {result.failure.message} ({result.failure.code})")
+        self.tick()
+
+    def held(self, recording: Recording) -> None:
+        """A recording was done by an earlier run."""
+        self._held += 1
+        self._bytes += max(recording.size, 0)
+        self.tick()
+
+    def written(self) -> None:
+        """A result is in the outputs."""
+        self._interrupt.check()
+
+    def lost_worker(self, recording: Recording | None, reason: str) -> None:
+        """A worker process is gone."""
+        about = {"recording": recording.name} if recording else {}
+        log.warning("lost a worker process: %s", reason, extra=about)
+
+    def tick(self) -> None:
+        """Shows how far it is; raises KeyboardInterrupt where a person asked for it."""
+        self._interrupt.check()
+        now = time.monotonic()
+        if self._bar.disable or now - self._shown < _REFRESH_SECONDS:
+            return
+        self._shown = now
+        seconds = self._seconds + sum(seconds for _, seconds in self._running.values())
+        self._bar.update(
+            self._task,
+            completed=self._bytes + sum(size for size, _ in self._running.values()),
+            count=self.done,
+            hours=seconds / 3600,
+            speed=seconds / max(now - self._started, 1e-6),
+        )
+        self._bar.refresh()
 
     def conclude(self, totals: Totals) -> None:
         """Prints the closing line."""
-        if self._quiet:
-            return
         elapsed = max(time.monotonic() - self._started, 1e-6)
         line = (
             f"Tagged {totals.tagged:,} of {totals.found:,} recordings, {totals.seconds / 3600:.2f} h of"
-            f" audio in {elapsed:.1f} s ({totals.seconds / elapsed:,.0f} × real time)"
+            f" audio in {elapsed:.1f} s ({self._seconds / elapsed:,.0f} × real time)"
         )
+        if self._held:
+            line += f"; {self._held:,} were done before"
         if totals.failed:
             line += f"; {totals.failed:,} failed"
-            line += f", listed in {self.failures_path}" if self.failures_path else ""
-        print(line + ".", file=sys.stderr)
-
-    def _show(self, done: float, seconds: float) -> None:
-        self._bar.update(
-            self._task,
-            completed=done,
-            count=self._tagged + self._failed,
-            hours=seconds / 3600,
-            speed=seconds / max(time.monotonic() - self._started, 1e-6),
+            line += f", listed in {self._failures_path}" if self._failures_path else ""
+        if not self._quiet:
+            print(line + ".", file=sys.stderr)
+        log.info(
+            "finished",
+            extra={
+                "totals": {"found": totals.found, "tagged": totals.tagged, "failed": totals.failed},
+                "duration": round(totals.seconds, 3),
+                "elapsed": round(elapsed, 3),
+            },
         )
 
-
-def _size(recording: Recording) -> int:
-    try:
-        return os.stat(recording.path).st_size
-    except OSError:
-        return 0
+    def _say(self, line: str) -> None:
+        self._bar.console.print(f"sertag: {line}", markup=False, highlight=False, soft_wrap=True)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from itertools import chain
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sertag.errors import InterruptedRunError, NothingFoundError, UsageError
+
+if TYPE_CHECKING:
+    from sertag.discovery import Recording
+    from sertag.outputs import Destination
+
+_INPUT, _OUTPUT, _HEARING, _RUN = "What to tag", "Results", "How to listen", "How to run"
 
 
 class Format(StrEnum):
@@ -24,76 +31,271 @@ class Format(StrEnum):
 
 def scan(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Recordings, and folders that hold some.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Recordings, and folders that hold some.", show_default=False),
+    ] = None,
+    list_file: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="Recordings from a list instead, or - for standard input: a path a line, or a CSV with a"
+            " column 'file', whose other columns are carried into the outputs.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Only recordings with such names, whatever their extension. May be repeated.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB", help="No recordings with such names. May be repeated.", rich_help_panel=_INPUT
+        ),
+    ] = None,
     out: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Write here instead of to standard output; .csv, .json or .jsonl. May be repeated.",
+            help="Write here instead of to standard output; .csv, .json or .jsonl, compressed with .gz"
+            " behind. May be repeated.",
+            rich_help_panel=_OUTPUT,
         ),
     ] = None,
     format: Annotated[
         Format | None,
-        typer.Option(help="Format of standard output; jsonl unless it is a terminal.", show_default=False),
+        typer.Option(
+            help="Format of standard output; jsonl unless it is a terminal.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="A shipped model or a file.")] = "default",
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a table with a row per recording and channel; .csv or .csv.gz.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Start anew, over outputs that are there.", rich_help_panel=_OUTPUT
+        ),
+    ] = False,
+    update: Annotated[
+        bool,
+        typer.Option(
+            "--update",
+            help="Add the recordings that outputs (.csv, .jsonl) from an earlier run do not hold yet.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="A shipped model or a file.", rich_help_panel=_HEARING),
+    ] = "default",
     channels: Annotated[
         str,
-        typer.Option(metavar="mix|split|left=ROLE,right=ROLE", help="Mix channels down, or tag each."),
+        typer.Option(
+            metavar="mix|split|left=ROLE,right=ROLE",
+            help="Mix channels down, or tag each.",
+            rich_help_panel=_HEARING,
+        ),
     ] = "mix",
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE", help="Analyse this channel alone, not the other.", rich_help_panel=_HEARING
+        ),
+    ] = None,
     hop: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="From one window to the next.  [default: half a window]"),
+        typer.Option(
+            metavar="SECONDS",
+            help="From one window to the next.  [default: half a window]",
+            rich_help_panel=_HEARING,
+        ),
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(metavar="P", help="Below this probability a window is 'uncertain'.")
+        float,
+        typer.Option(
+            metavar="P", help="Below this probability a window is 'uncertain'.", rich_help_panel=_HEARING
+        ),
     ] = 0.0,
     no_adapt: Annotated[
-        bool, typer.Option("--no-adapt", help="Do not adapt to the voice in each channel.")
+        bool,
+        typer.Option(
+            "--no-adapt", help="Do not adapt to the voice in each channel.", rich_help_panel=_HEARING
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes.  [default: one per processor]",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="What is done is kept here until all is.  [default: <first --out>.journal]",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try again what failed before.", rich_help_panel=_RUN),
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=_RUN)
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Give a recording up after so long.  [default: a minute, and a fifth of its length]",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Log to this file, as JSON lines.", rich_help_panel=_RUN),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Tell of every recording.", rich_help_panel=_RUN)
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Say nothing but errors.", rich_help_panel=_RUN)
+    ] = False,
 ) -> None:
     """Tag recordings: when does a voice sound angry, happy, sad, afraid, disgusted or neutral?
 
+    With --out, a run that was cut off, however hard, goes on where it was when the same command is given again.
+
     Exit status: 0 all tagged, 1 fatal, 2 usage, 3 some recordings failed, 4 none found, 130 interrupted.
     """
-    from sertag.archive import run_of
-    from sertag.archive import scan as scan_archive
+    from sertag.archive import Resumption, fingerprint, run_of, scan_to_files, scan_to_stream
+    from sertag.cli.interrupt import Interrupt
+    from sertag.cli.logs import open_log
     from sertag.cli.progress import ScanProgress
-    from sertag.discovery import find_recordings
-    from sertag.outputs import FileOutputs, format_of
+    from sertag.engines.local import LocalEngine
+    from sertag.outputs import Destination, FileOutputs, summary_target, target_of
     from sertag.tagger import Tagger
     from sertag.writers import FORMATS
     from sertag.writers.table import TableWriter
 
-    recordings = find_recordings(paths)
-    if out and format:
-        raise UsageError("--format is for standard output; with --out the extension names the format")
-    for path in out or []:
-        format_of(path)
-        if path.exists() and any(os.path.samefile(path, recording) for recording in paths):
-            raise UsageError(f"--out {path}: is one of the recordings")
-    tagger = Tagger(model, channels=channels, hop=hop, min_confidence=min_confidence, adapt=not no_adapt)
-    first = next(recordings, None)
-    if first is None:
-        raise NothingFoundError(f"{', '.join(paths)}: no recording found; nothing was written")
-    run = run_of(tagger)
-    with ScanProgress(find_recordings(paths), quiet=quiet) as progress:
+    _check(out, format=format, journal=journal, resumes=overwrite or update or retry_failed, timeout=timeout)
+    find, carried = _source(paths, list_file, include or [], exclude or [])
+    targets = [target_of(path) for path in out or []] + ([summary_target(summary)] if summary else [])
+    destination = Destination.of(targets, journal) if out else None
+    for path in [*(target.path for target in targets), *([journal] if journal else []), *([log] if log else [])]:
+        if path.exists() and any(os.path.samefile(path, named) for named in paths or []):
+            raise UsageError(f"{path}: is one of the recordings")
+    make_tagger = partial(
+        Tagger,
+        model,
+        channels=channels,
+        only=only,
+        hop=hop,
+        min_confidence=min_confidence,
+        adapt=not no_adapt,
+    )
+    tagger = make_tagger()
+    run = run_of(tagger, carried)
+    if next(iter(find()), None) is None:
+        where = list_file or ", ".join(paths or [])
+        raise NothingFoundError(f"{where}: no recording found; nothing was written")
+    open_log(log, verbose=verbose)
+    processes = workers or len(os.sched_getaffinity(0))
+    with (
+        Interrupt() as interrupt,
+        ScanProgress(
+            find, interrupt, quiet=quiet, failures_path=destination.failures if destination else None
+        ) as progress,
+    ):
+        engine = LocalEngine(make_tagger, workers=processes, timeout=timeout, observer=progress)
+        settings = fingerprint(run, tagger)
+        progress.begin(settings, processes)
         try:
-            if out:
-                with FileOutputs(out, run) as outputs:
-                    progress.failures_path = outputs.failures_path
-                    totals = scan_archive(chain([first], recordings), tagger, outputs, observer=progress)
+            if destination:
+                resumption = Resumption(overwrite, update, retry_failed)
+                totals = scan_to_files(
+                    *(find, engine, destination, run, settings, resumption),
+                    fail_fast=fail_fast,
+                    observer=progress,
+                )
             else:
                 person = sys.stdout.isatty() and format is None
                 writer = TableWriter(sys.stdout) if person else FORMATS[format or "jsonl"](sys.stdout, run)
-                totals = scan_archive(chain([first], recordings), tagger, writer, observer=progress)
+                with FileOutputs(targets, None, run) as outputs:
+                    totals = scan_to_stream(
+                        find(), engine, writer, outputs, run, fail_fast=fail_fast, observer=progress
+                    )
         except KeyboardInterrupt:
-            raise InterruptedRunError("interrupted" + ("; nothing was written" if out else "")) from None
+            raise InterruptedRunError(_interrupted(progress.done, destination, overwrite=overwrite)) from None
         except BrokenPipeError:
             # Whoever reads our output has had enough; what is left in the buffer goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit from None
     progress.conclude(totals)
     raise typer.Exit(3 if totals.failed else 0)
+
+
+def _check(
+    out: list[Path] | None,
+    *,
+    format: Format | None,
+    journal: Path | None,
+    resumes: bool,
+    timeout: float | None,
+) -> None:
+    """Refuses options that do not go together.
+
+    Raises:
+        UsageError: saying which.
+    """
+    if out and format:
+        raise UsageError("--format is for standard output; with --out the extension names the format")
+    if not out and (journal or resumes):
+        raise UsageError("--journal, --overwrite, --update and --retry-failed are for files; name one with --out")
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"--timeout {timeout:g}: give seconds, more than 0")
+
+
+def _source(
+    paths: list[str] | None, list_file: str | None, include: list[str], exclude: list[str]
+) -> tuple[Callable[[], Iterable[Recording]], tuple[str, ...]]:
+    """What finds the recordings, as often as is wanted, and the columns that come with them."""
+    from sertag.discovery import find_recordings
+    from sertag.listing import RecordingList
+
+    if list_file is not None:
+        if paths:
+            raise UsageError("--list: give recordings by name or in a list, not both")
+        listed = RecordingList(list_file, include=include, exclude=exclude)
+        return listed.__iter__, listed.carried
+    if not paths:
+        raise UsageError("Missing argument 'PATH...', or --list.")
+    # Paths that do not exist are told at once.
+    find_recordings(paths)
+    return partial(find_recordings, paths, include=include, exclude=exclude), ()
+
+
+def _interrupted(done: int, destination: Destination | None, *, overwrite: bool) -> str:
+    if destination is None:
+        return "interrupted"
+    command = "the same command without --overwrite" if overwrite else "the same command"
+    return f"interrupted; {done:,} recordings are done and kept in {destination.journal}: {command} goes on from there"

@@ -1,0 +1,59 @@
+"""What a run logs: JSON lines to a file, and lines for a person to standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sertag.errors import SertagError
+
+_EXTRAS = ("recording", "code", "duration", "elapsed", "settings", "workers", "totals", "trace")
+
+
+def open_log(path: Path | None, *, verbose: bool) -> None:
+    """Sends what is logged to a file, appended as JSON lines, and to standard error where ``verbose``.
+
+    Raises:
+        SertagError: ``output_failed`` where the file cannot be written.
+    """
+    log = logging.getLogger("sertag")
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.NullHandler())
+    if path:
+        try:
+            handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise SertagError("output_failed", f"--log {path}: cannot be written: {error.strerror}") from error
+        handler.setFormatter(_JsonFormatter())
+        log.addHandler(handler)
+    if verbose:
+        person = logging.StreamHandler()
+        person.setFormatter(_PersonFormatter())
+        log.addHandler(person)
+
+
+class _JsonFormatter(logging.Formatter):
+    """An object per record: time, level, message, and what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps({**line, **_extras(record)}, ensure_ascii=False)
+
+
+class _PersonFormatter(logging.Formatter):
+    """``file: message (details)``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = _extras(record)
+        recording = extras.pop("recording", None)
+        details = ", ".join(f"{name} {value}" for name, value in extras.items() if name != "trace")
+        message = f"{recording}: {record.getMessage()}" if recording else record.getMessage()
+        return f"sertag: {message}" + (f" ({details})" if details else "")
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    return {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}

@@ -1,0 +1,238 @@
+"""Tags recordings on several processes of this machine, one interpreter each, and survives all of them.
+
+A worker that dies costs the recording that it was at one more try, then the failure ``worker_died``;
+one that hangs is killed and its recording is the failure ``timeout``. What else was on its way to that worker goes to
+another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
+from typing import Protocol
+
+from sertag.discovery import Recording
+from sertag.engines.worker import Message, Progress, Result, serve
+from sertag.errors import SertagError
+from sertag.tagger import Tagger
+
+_AHEAD = 2
+"""Recordings that a worker has at once, so that it never waits for the next."""
+_TRIES = 2
+_STARTS = 5
+"""Workers in a row that may die before they are ready."""
+_LEAST_TIMEOUT = 60.0
+_SLOWEST = 0.2
+"""Seconds of work per second of audio, at most, beside the least timeout; usual is a thousandth."""
+_TICK = 0.1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recording to tag, and its place in the order of discovery."""
+
+    position: int
+    recording: Recording
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    job: Job
+    result: Result
+
+
+class Observer(Protocol):
+    """Is told how recordings go."""
+
+    def progress(self, recording: Recording, share: float, seconds: float) -> None:
+        """A share of a recording is done, ``seconds`` of audio."""
+
+    def lost_worker(self, recording: Recording | None, reason: str) -> None:
+        """A worker died, or was killed as it hung."""
+
+    def tick(self) -> None:
+        """Comes several times a second; raises KeyboardInterrupt where the run is to end."""
+
+
+class LocalEngine:
+    """A pool of worker processes.
+
+    Args:
+        make_tagger: makes each worker's own tagger.
+        workers: how many processes.
+        timeout: seconds that a recording may take; in proportion to its length where None.
+        observer: is told how it goes.
+    """
+
+    def __init__(
+        self, make_tagger: Callable[[], Tagger], *, workers: int, timeout: float | None, observer: Observer
+    ) -> None:
+        self._make_tagger = make_tagger
+        self._workers = workers
+        self._timeout = timeout
+        self._observer = observer
+        # A fork is there at once, as everything is imported; elsewhere it is not safe.
+        self._context: ForkContext | SpawnContext = (
+            multiprocessing.get_context("fork")
+            if sys.platform == "linux"
+            else multiprocessing.get_context("spawn")
+        )
+        self._pool: list[_Worker] = []
+        self._again: deque[Job] = deque()
+        self._unready = 0
+
+    def run(self, jobs: Iterator[Job]) -> Iterator[Outcome]:
+        """Does jobs; outcomes come in the order in which they are done.
+
+        Raises:
+            SertagError: ``no_worker`` where workers die before they start.
+            KeyboardInterrupt: where the observer says so; all workers are gone then.
+        """
+        try:
+            while True:
+                self._distribute(jobs)
+                self._dismiss()
+                if not self._pool:
+                    return
+                yield from self._collect()
+                yield from self._cut_off()
+                self._observer.tick()
+        finally:
+            for worker in self._pool:
+                worker.kill()
+            self._pool.clear()
+
+    def _distribute(self, jobs: Iterator[Job]) -> None:
+        """Gives every worker enough to do, and starts as many as have something to do."""
+        for ahead in range(1, _AHEAD + 1):
+            for worker in self._pool:
+                while len(worker.jobs) < ahead and (job := self._next(jobs)):
+                    worker.give(job)
+            while ahead == 1 and len(self._pool) < self._workers and (job := self._next(jobs)):
+                self._pool.append(_Worker(self._context, self._make_tagger, self._pool))
+                self._pool[-1].give(job)
+
+    def _next(self, jobs: Iterator[Job]) -> Job | None:
+        return self._again.popleft() if self._again else next(jobs, None)
+
+    def _collect(self) -> Iterator[Outcome]:
+        workers = {worker.connection: worker for worker in self._pool}
+        for connection in wait(list(workers), timeout=_TICK):
+            assert isinstance(connection, Connection)
+            worker = workers[connection]
+            try:
+                message: Message = connection.recv()
+            except (EOFError, OSError):
+                yield from self._bury(worker)
+                continue
+            self._unready = 0
+            worker.ready = True
+            if isinstance(message, Progress):
+                worker.heard(message)
+                self._observer.progress(worker.jobs[0].recording, message.share, message.seconds)
+            elif isinstance(message, Result):
+                yield Outcome(worker.done(), message)
+
+    def _bury(self, worker: _Worker) -> Iterator[Outcome]:
+        """Takes a dead worker's jobs back."""
+        reason = worker.kill()
+        self._pool.remove(worker)
+        if not worker.ready:
+            self._unready += 1
+            if self._unready >= _STARTS:
+                raise SertagError(
+                    "no_worker", f"worker processes end before they start ({reason}); is memory short?"
+                )
+            self._again.extendleft(reversed(worker.jobs))
+            return
+        culprit = worker.jobs[0] if worker.jobs else None
+        self._observer.lost_worker(culprit and culprit.recording, reason)
+        self._again.extendleft(reversed(list(worker.jobs)[1:]))
+        if culprit is None:
+            return
+        if culprit.tries + 1 < _TRIES:
+            self._again.appendleft(replace(culprit, tries=culprit.tries + 1))
+        else:
+            message = f"ended its worker process twice ({reason}); is it damaged, or memory short?"
+            yield Outcome(culprit, Result.failed(culprit.recording.name, "worker_died", message))
+
+    def _cut_off(self) -> Iterator[Outcome]:
+        """Kills workers that have been at a recording for too long."""
+        for worker in list(self._pool):
+            limit = worker.expected if self._timeout is None else self._timeout
+            if worker.jobs and worker.ready and time.monotonic() - worker.started > limit:
+                worker.kill()
+                self._pool.remove(worker)
+                job, *rest = worker.jobs
+                self._again.extendleft(reversed(rest))
+                self._observer.lost_worker(job.recording, f"cut off after {limit:.0f} s")
+                message = f"was not done after {limit:.0f} s; --timeout allows it longer"
+                yield Outcome(job, Result.failed(job.recording.name, "timeout", message))
+
+    def _dismiss(self) -> None:
+        """Ends workers that there is nothing left for."""
+        for worker in [worker for worker in self._pool if not worker.jobs]:
+            worker.kill()
+            self._pool.remove(worker)
+
+
+class _Worker:
+    """One process, and what it was given."""
+
+    def __init__(
+        self, context: ForkContext | SpawnContext, make_tagger: Callable[[], Tagger], others: list[_Worker]
+    ) -> None:
+        self.connection, theirs = context.Pipe()
+        inherited = [self.connection, *(other.connection for other in others)]
+        # A worker must see the end of its pipe when this process dies, so no other one may hold it open.
+        arguments = (make_tagger, theirs, inherited if context.get_start_method() == "fork" else [])
+        self._process = context.Process(target=serve, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+        self.jobs: deque[Job] = deque()
+        self.ready = False
+        self.started = time.monotonic()
+        self.expected = _LEAST_TIMEOUT
+
+    def give(self, job: Job) -> None:
+        """Sends a job; a worker that is dead already is found so when it is next listened to."""
+        if not self.jobs:
+            self._restart()
+        self.jobs.append(job)
+        with contextlib.suppress(OSError):
+            self.connection.send(job.recording)
+
+    def heard(self, progress: Progress) -> None:
+        """Reckons with the length that the recording turns out to have."""
+        self.expected = _LEAST_TIMEOUT + _SLOWEST * progress.seconds / max(progress.share, 1e-6)
+
+    def done(self) -> Job:
+        """The job that was done; the next one's time begins."""
+        self._restart()
+        return self.jobs.popleft()
+
+    def kill(self) -> str:
+        """Ends the process and says how it ended."""
+        self._process.kill()
+        # One that waits for a dead disk cannot be killed, nor need it be waited for.
+        self._process.join(timeout=1.0)
+        self.connection.close()
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return signal.Signals(-code).name
+        return f"exit status {code}"
+
+    def _restart(self) -> None:
+        self.started = time.monotonic()
+        self.expected = _LEAST_TIMEOUT

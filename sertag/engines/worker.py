@@ -1,0 +1,114 @@
+"""A worker process: recordings in, encoded results out."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sertag.discovery import Recording
+from sertag.errors import RecordingError
+from sertag.results import encode
+from sertag.tagger import Tagger
+from sertag.timeline import Failure
+
+_REPORT_SECONDS = 0.25
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has its model."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The share of the present recording that is done, and the seconds of audio."""
+
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A recording is done: the encoded timeline or failure, and what the run needs of it at once.
+
+    ``seconds`` of audio were tagged in ``elapsed`` seconds; ``trace`` is where a fault of sertag's own arose.
+    """
+
+    payload: bytes
+    failure: Failure | None
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    elapsed: float = 0.0
+    trace: str | None = None
+
+    @classmethod
+    def failed(cls, name: str, code: str, message: str, *, elapsed: float = 0.0, trace: str | None = None) -> Result:
+        """The result of a recording that cannot be tagged."""
+        failure = Failure(name, code, message)
+        return cls(encode(failure), failure, 0.0, elapsed=elapsed, trace=trace)
+
+
+Message = Ready | Progress | Result
+
+
+def serve(make_tagger: Callable[[], Tagger], connection: Connection, inherited: Sequence[Connection]) -> None:
+    """Tags recordings as they come, until the connection ends.
+
+    Args:
+        make_tagger: makes this process's tagger.
+        connection: where recordings come from and messages go to.
+        inherited: the parent's connections, which are not this process's business.
+    """
+    _die_with_parent()
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for other in inherited:
+        other.close()
+    # Where memory runs out, let the system end a worker rather than the run.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+    with contextlib.suppress(EOFError, OSError):
+        tagger = make_tagger()
+        connection.send(Ready())
+        while True:
+            connection.send(_tag(tagger, connection.recv(), connection))
+
+
+def _die_with_parent() -> None:
+    """Lets the system end this process when the run is killed, even while a decoder hangs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _tag(tagger: Tagger, recording: Recording, connection: Connection) -> Result:
+    started = reported = time.monotonic()
+
+    def report(share: float, seconds: float) -> None:
+        nonlocal reported
+        if time.monotonic() - reported > _REPORT_SECONDS:
+            reported = time.monotonic()
+            connection.send(Progress(share, seconds))
+
+    try:
+        timeline = tagger.tag(recording.path, name=recording.name, on_block=report)
+        payload = encode(timeline)
+    except RecordingError as error:
+        return Result.failed(recording.name, error.code, error.message, elapsed=time.monotonic() - started)
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except MemoryError:
+        return Result.failed(recording.name, "out_of_memory", "needs more memory than there is")
+    except Exception as error:
+        message = f"makes sertag fail, which is a fault of sertag's: {type(error).__name__}: {error}"
+        return Result.failed(recording.name, "internal", message, trace=traceback.format_exc())
+    elapsed = time.monotonic() - started
+    return Result(payload, None, timeline.duration, timeline.warnings, elapsed)

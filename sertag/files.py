@@ -1,0 +1,103 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sertag.errors import SertagError
+
+
+@dataclass(frozen=True)
+class Move:
+    """The last step of a run: a finished file gets its name, or where there is none, an old one goes."""
+
+    aside: str | None
+    path: str
+
+
+class WholeFile:
+    """A text file that appears under its name when complete: written aside and synced first.
+
+    What is aside has a fixed name, so that one that a crash left is written over.
+
+    Raises:
+        SertagError: ``output_failed`` where it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.aside = path.with_name(f".{path.name}.part")
+        with writing(path):
+            refuse_folder(path)
+            self._binary = open(self.aside, "wb")  # noqa: SIM115
+            # Without name and time, so that the same results are the same bytes.
+            self._zip = (
+                gzip.GzipFile("", "wb", 6, self._binary, mtime=0) if path.suffix.lower() == ".gz" else None
+            )
+            self.stream: IO[str] = io.TextIOWrapper(self._zip or self._binary, "utf-8", newline="")
+
+    def complete(self) -> Move:
+        """Syncs the file; the move that puts it in its place is left to do."""
+        with writing(self.path):
+            self.stream.flush()
+            if self._zip:
+                self._zip.close()
+            self._binary.flush()
+            os.fsync(self._binary.fileno())
+            self._binary.close()
+        return Move(str(self.aside), str(self.path))
+
+    def discard(self) -> None:
+        """Removes what was written."""
+        for part in (self.stream, self._zip, self._binary):
+            with contextlib.suppress(OSError, ValueError):
+                if part:
+                    part.close()
+        self.aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the system says of a file that cannot be written into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        raise SertagError("output_failed", f"{path}: cannot be written: {error.strerror}") from error
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises the system's own error where a folder is in a file's place."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+def put_in_place(moves: Iterable[Move]) -> None:
+    """Does what is left of some moves.
+
+    Raises:
+        SertagError: ``output_failed`` where a file cannot get its name.
+    """
+    for move in moves:
+        with writing(Path(move.path)):
+            if move.aside is None:
+                Path(move.path).unlink(missing_ok=True)
+            elif os.path.exists(move.aside):
+                os.replace(move.aside, move.path)
+            sync_folder(Path(move.path).absolute().parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Returns when the names of a folder's files are on the disk itself."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,297 @@
+"""What is done, and with which settings: so that a run that was cut off goes on where it was.
+
+The journal is a SQLite database that holds state only: a row per recording that was tagged or failed, with
+its size and time of modification, and the place of its result in ``<journal>.parts``. Results are synced to
+the disk before the rows that point to them are committed, once a second. So after a crash or a power cut
+at any moment every row is true, and what lies behind the last row's result is cut away. Both files go
+when the outputs are complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from sertag.discovery import Recording
+from sertag.errors import SertagError, UsageError
+from sertag.files import Move, put_in_place, sync_folder, writing
+from sertag.parts import RECORD_OVERHEAD, DamagedRecordError, Parts, Place
+from sertag.writers import Totals
+
+_APPLICATION = 0x53455254
+_COMMIT_SECONDS = 1.0
+
+_TABLES = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE recordings (
+    name TEXT PRIMARY KEY,
+    position INTEGER,
+    size INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    carried TEXT
+) WITHOUT ROWID;
+CREATE TABLE held (name TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What became of a recording: its encoded result, and the values carried over from a list."""
+
+    name: str
+    payload: bytes
+    failed: bool
+    carried: tuple[str, ...]
+
+
+class Journal:
+    """The journal of one run, opened or begun.
+
+    Args:
+        path: the database.
+        settings: all that changes results; a journal of other settings is refused.
+        retry_failed: whether what failed before is done again.
+
+    Raises:
+        UsageError: where the settings differ, another run uses the journal, or it is no journal.
+        SertagError: ``output_failed`` where it cannot be written.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], *, retry_failed: bool = False) -> None:
+        self.path = path
+        self._retry_failed = retry_failed
+        self._live = True
+        self._committed_at = time.monotonic()
+        with _told(path):
+            self._database = _open(path)
+            self._begin(settings)
+            descriptor = os.open(_parts_path(path), os.O_RDWR | os.O_CREAT, 0o666)
+            self._parts = Parts(descriptor, self._end(), str(_parts_path(path)))
+            self.commit()
+            sync_folder(path.absolute().parent)
+
+    def holds(self, position: int, recording: Recording) -> bool:
+        """Whether nothing is to be done: the recording's result is here, or in an output to add to.
+
+        Args:
+            position: its place in the order of discovery.
+            recording: as it is now; where it has changed, it is to be done again.
+        """
+        if not self.resumed:
+            return False
+        if self._database.execute("SELECT 1 FROM held WHERE name = ?", (recording.name,)).fetchone():
+            return True
+        row = self._database.execute(
+            "SELECT size, modified, failed FROM recordings WHERE name = ?", (recording.name,)
+        ).fetchone()
+        if row is None or row[:2] != (recording.size, recording.modified) or (row[2] and self._retry_failed):
+            return False
+        self._database.execute(
+            "UPDATE recordings SET position = ?, carried = ? WHERE name = ?",
+            (position, _carried(recording), recording.name),
+        )
+        return True
+
+    def hold(self, names: Iterator[str]) -> None:
+        """Takes recordings as done that an output to add to holds already."""
+        self._database.executemany("INSERT OR IGNORE INTO held VALUES (?)", ((name,) for name in names))
+        self.resumed = True
+
+    def put(
+        self, position: int, recording: Recording, payload: bytes, *, failed: bool, seconds: float
+    ) -> None:
+        """Keeps a result; ``seconds`` of audio were tagged. It is safe a second later at most."""
+        place = self._parts.append(payload)
+        with _told(self.path):
+            self._database.execute(
+                "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(recording.name, position, recording.size, recording.modified),
+                    *(failed, seconds, *place, _carried(recording)),
+                ),
+            )
+        if time.monotonic() - self._committed_at > _COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Returns when all that was put is safe."""
+        self._parts.sync()
+        with _told(self.path):
+            self._database.execute("COMMIT")
+            self._database.execute("BEGIN EXCLUSIVE")
+        self._committed_at = time.monotonic()
+
+    def totals(self) -> Totals:
+        """What this run came to."""
+        tagged, failed, seconds = 0, 0, 0.0
+        for bad, duration in self._database.execute(
+            "SELECT failed, seconds FROM recordings WHERE position IS NOT NULL ORDER BY position"
+        ):
+            tagged, failed, seconds = tagged + (not bad), failed + bad, seconds + duration
+        return Totals(tagged, failed, seconds)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a result of this run's for a recording."""
+        query = "SELECT 1 FROM recordings WHERE name = ? AND position IS NOT NULL"
+        return self._database.execute(query, (name,)).fetchone() is not None
+
+    def entries(self) -> Iterator[Entry]:
+        """The results of this run in the order of discovery.
+
+        Raises:
+            DamagedRecordError: where one cannot be read back; it is forgotten, and to be done again.
+        """
+        rows = self._database.execute(
+            "SELECT name, failed, offset, length, carried FROM recordings"
+            " WHERE position IS NOT NULL ORDER BY position"
+        )
+        for name, failed, offset, length, carried in rows:
+            try:
+                payload = self._parts.read(Place(offset, length))
+            except DamagedRecordError:
+                self._database.execute("DELETE FROM recordings WHERE name = ?", (name,))
+                self.commit()
+                raise
+            yield Entry(name, payload, bool(failed), tuple(json.loads(carried)) if carried else ())
+
+    def finish(self, moves: Sequence[Move], totals: Totals) -> None:
+        """Puts finished files in their places, all of them even if cut off midway, and is gone.
+
+        Args:
+            moves: what is left to do; the files are synced to the disk already.
+            totals: what the run came to.
+        """
+        with _told(self.path):
+            last = {"moves": [astuple(move) for move in moves], "totals": astuple(totals)}
+            self._database.execute("INSERT INTO about VALUES ('last', ?)", (json.dumps(last),))
+        self.commit()
+        self._close()
+        finish_earlier(self.path)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Makes safe what was put, for the next run to go on from."""
+        if self._live:
+            # Where it cannot be, the disk is full, and that has been told.
+            with contextlib.suppress(SertagError, sqlite3.Error):
+                self.commit()
+            self._close()
+
+    def _begin(self, settings: Mapping[str, Any]) -> None:
+        now = {name: json.dumps(value, sort_keys=True) for name, value in settings.items()}
+        rows = self._database.execute("SELECT substr(name, 9), value FROM about WHERE name LIKE 'setting %'")
+        then = dict(rows.fetchall())
+        self.resumed = bool(then)
+        """Whether an earlier run left something."""
+        if then and then != now:
+            names = (name for name in sorted({*then, *now}) if then.get(name) != now.get(name))
+            changes = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in names)
+            self._database.close()
+            raise UsageError(
+                f"{self.path}: was begun with other settings ({changes}); give those to continue,"
+                " or --overwrite to start anew"
+            )
+        self._database.executemany(
+            "INSERT OR REPLACE INTO about VALUES (?, ?)",
+            [(f"setting {name}", value) for name, value in now.items()],
+        )
+        # Positions are those of this run: recordings may have come and gone since the last.
+        self._database.execute("UPDATE recordings SET position = NULL WHERE position IS NOT NULL")
+        self._database.execute("DELETE FROM held")
+
+    def _end(self) -> int:
+        """Where the last result ends that a row points to."""
+        row = self._database.execute("SELECT max(offset + length) FROM recordings").fetchone()
+        return 0 if row[0] is None else int(row[0]) + RECORD_OVERHEAD
+
+    def _close(self) -> None:
+        self._live = False
+        self._database.close()
+        self._parts.close()
+
+
+def finish_earlier(path: Path) -> Totals | None:
+    """Does what is left of a run that had finished its files and was cut off before they had their names.
+
+    Returns:
+        What that run came to; None where there is none.
+    """
+    if not path.exists():
+        return None
+    with _told(path):
+        database = _open(path)
+        row = database.execute("SELECT value FROM about WHERE name = 'last'").fetchone()
+        database.close()
+    if row is None:
+        return None
+    last = json.loads(row[0])
+    put_in_place(Move(*move) for move in last["moves"])
+    discard(path)
+    return Totals(*last["totals"])
+
+
+def discard(path: Path) -> None:
+    """Removes a journal, where there is one.
+
+    Raises:
+        UsageError: where the file is something else.
+    """
+    if path.exists():
+        _open(path).close()
+    # The database goes last: as long as it is there, it says what the others are.
+    for file in (_parts_path(path), path):
+        file.unlink(missing_ok=True)
+
+
+def _parts_path(path: Path) -> Path:
+    return path.with_name(path.name + ".parts")
+
+
+def _carried(recording: Recording) -> str | None:
+    return json.dumps(recording.carried, ensure_ascii=False) if recording.carried else None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, locked for this process alone and in a transaction."""
+    database = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        # Held until it is closed, so that no second run works beside this one.
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("BEGIN EXCLUSIVE")
+        if database.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+            if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise sqlite3.DatabaseError
+            for statement in _TABLES.split(";"):
+                database.execute(statement)
+            database.execute(f"PRAGMA application_id = {_APPLICATION}")
+    except sqlite3.DatabaseError as error:
+        database.close()
+        if error.args and "locked" in str(error):
+            raise UsageError(f"{path}: another run of sertag is using this journal") from None
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise UsageError(f"{path}: is no journal of sertag; remove it, or name another --journal") from None
+    return database
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turns what SQLite says of a file that cannot be written into an error for people."""
+    try:
+        with writing(path):
+            yield
+    except sqlite3.OperationalError as error:
+        raise SertagError("output_failed", f"{path}: cannot be written: {error}") from error
