@@ -9,6 +9,7 @@ import soundfile
 from sertag import Tagger, Timeline
 from sertag.errors import RecordingError, UsageError
 from sertag.labels import NO_SPEECH, UNCERTAIN
+from sertag.timeline import Windows
 
 from conftest import SAMPLES, voice, write
 
@@ -26,7 +27,7 @@ def test_a_call_from_end_to_end() -> None:
         windows = channel.windows
         assert [window.start for window in windows] == [1.5 * number for number in range(len(windows))]
         assert all(window.end - window.start == 3.0 for window in windows[:-1])
-        assert windows[-1].end == timeline.duration
+        assert windows[-1].end == round(timeline.duration, 3)
         emotions = {window.emotion for window in windows}
         assert NO_SPEECH in emotions
         assert len(emotions) > 1
@@ -35,8 +36,34 @@ def test_a_call_from_end_to_end() -> None:
                 assert (window.confidence, window.probabilities) == (None, None)
             else:
                 assert window.probabilities is not None
-                assert sum(window.probabilities) == pytest.approx(1, abs=1e-5)
+                assert sum(window.probabilities) == pytest.approx(1, abs=1e-3)
                 assert window.confidence == max(window.probabilities)
+
+
+def test_numbers_are_those_of_the_outputs(tmp_path: Path) -> None:
+    sound = voice(7.0, rate=44_100)[: 44_100 * 6 + 1]
+    timeline = Tagger(min_confidence=0.5).tag(write(tmp_path / "a.wav", sound, 44_100))
+    windows = timeline.channels[0].windows
+    assert timeline.duration == len(sound) / 44_100
+    assert windows.end[-1] == round(timeline.duration, 3)
+    for decimals, array in ((3, windows.start), (3, windows.end), (1, windows.level), (4, windows.speech)):
+        assert array.tolist() == [round(number, decimals) for number in array.tolist()]
+    for window in windows:
+        assert window.probabilities == tuple(round(share, 4) for share in window.probabilities or ())
+        assert window.confidence is not None
+        assert (window.emotion == UNCERTAIN) == (window.confidence < 0.5)
+
+
+def test_windows_are_a_sequence() -> None:
+    windows = Tagger().tag(SAMPLES / "voice-memo.flac").channels[0].windows
+    every = list(windows)
+    assert [windows[number] for number in range(len(windows))] == every
+    assert windows[-1] == every[-1]
+    assert list(windows[2:5]) == every[2:5]
+    assert windows[2:5] == windows[2:5] != windows[1:4]
+    assert Windows.joined([windows[:4], windows[4:]]) == windows
+    with pytest.raises(IndexError):
+        windows[len(windows)]
 
 
 @pytest.mark.parametrize("sample", ["parcel-call.wav", "voice-memo.flac"])
@@ -90,7 +117,8 @@ def test_short_recordings_are_tagged_too(tmp_path: Path, seconds: float) -> None
     timeline = Tagger().tag(write(tmp_path / "a.wav", voice(seconds)))
     windows = timeline.channels[0].windows
     assert len(windows) == max(1, 1 + int(np.ceil((seconds - 3.0) / 1.5 - 1e-9)))
-    assert windows[-1].end == timeline.duration == pytest.approx(seconds, abs=1e-4)
+    assert timeline.duration == pytest.approx(seconds, abs=1e-4)
+    assert windows[-1].end == round(timeline.duration, 3)
     if seconds >= 0.4:
         assert windows[0].emotion != NO_SPEECH
 
