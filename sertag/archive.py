@@ -31,6 +31,7 @@ def run_of(tagger: Tagger) -> Run:
         model_sha256=tagger.model.sha256,
         settings={
             "channels": str(tagger.channels),
+            "only": tagger.channels.only,
             "window": tagger.window,
             "hop": tagger.hop,
             "min_confidence": tagger.min_confidence,

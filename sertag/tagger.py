@@ -17,8 +17,8 @@ from sertag.features import FrameStream, mean_level
 from sertag.listener import coverage
 from sertag.model import Model
 from sertag.speech import SpeechGate
-from sertag.timeline import ChannelTimeline, Timeline, Windows
-from sertag.types import FloatArray
+from sertag.timeline import ChannelTimeline, Talk, Timeline, Windows
+from sertag.types import BoolArray, FloatArray
 from sertag.windows import FrameWindow, WindowStream
 
 
@@ -31,6 +31,7 @@ class Tagger:
     Args:
         model: name of a shipped model, path of a model file, or a loaded one.
         channels: ``mix``, ``split`` or ``left=ROLE,right=ROLE``.
+        only: the one channel to analyse, as ``channels`` names it; all where None.
         hop: seconds from one window to the next; half the model's window where None.
         min_confidence: probability below which a window is ``uncertain``.
         adapt: whether to adapt to each channel's own voice, ten minutes at a time.
@@ -45,11 +46,12 @@ class Tagger:
         model: str | Model = "default",
         *,
         channels: str = "mix",
+        only: str | None = None,
         hop: float | None = None,
         min_confidence: float = 0.0,
         adapt: bool = True,
     ) -> None:
-        self.channels = Channels.parse(channels)
+        self.channels = Channels.parse(channels, only)
         self.model = Model(model) if isinstance(model, str) else model
         metadata = self.model.metadata
         try:
@@ -88,11 +90,14 @@ class Tagger:
         features = self.model.metadata.features
         with AudioReader(path) as reader:
             tracks = [_Track(self, channel) for channel in self.channels.names(reader.channels)]
-            for block in reader.blocks(features.sample_rate, mix=not self.channels.split):
-                for track, samples in zip(tracks, block.T, strict=True):
-                    track.push(samples)
+            conversation = _Conversation(features.hop_seconds)
+            picked = self.channels.picked(reader.channels)
+            for block in reader.blocks(features.sample_rate, mix=not self.channels.split, channel=picked):
+                pairs = zip(tracks, block.T, strict=True)
+                conversation.push([track.push(samples) for track, samples in pairs])
                 if on_block:
                     on_block(reader.progress, reader.duration)
+            conversation.push([track.finish() for track in tracks])
             return Timeline(
                 file=name or os.path.basename(path),
                 modified=reader.modified,
@@ -101,7 +106,9 @@ class Tagger:
                 labels=self.model.metadata.labels,
                 valence=self.model.metadata.valence,
                 hop=self.hop,
-                channels=tuple(track.finish(reader.duration) for track in tracks),
+                channels=tuple(track.timeline(reader.duration) for track in tracks),
+                talk=conversation.talk(reader.duration) if len(tracks) > 1 else None,
+                warnings=tuple(getattr(reader, "warnings", ())),
             )
 
     def tag_windows(
@@ -156,17 +163,21 @@ class _Track:
         self._tagged: list[Windows] = []
         self._speech_frames = 0
 
-    def push(self, samples: FloatArray) -> None:
-        self._advance(self._frames.push(samples), last=False)
+    def push(self, samples: FloatArray) -> BoolArray:
+        """Takes the next samples and tells which of the frames decided now are speech."""
+        return self._advance(self._frames.push(samples), last=False)
 
-    def finish(self, duration: float) -> ChannelTimeline:
-        self._advance(self._frames.finish(), last=True)
+    def finish(self) -> BoolArray:
+        """Decides the last frames."""
+        return self._advance(self._frames.finish(), last=True)
+
+    def timeline(self, duration: float) -> ChannelTimeline:
         windows = Windows.joined(self._tagged)
         windows = replace(windows, end=np.minimum(windows.end, round(duration, 3)))
         speech_seconds = min(self._speech_frames * self._features.hop_seconds, duration)
         return ChannelTimeline(self._channel, windows, round(speech_seconds, 3))
 
-    def _advance(self, frames: FloatArray, *, last: bool) -> None:
+    def _advance(self, frames: FloatArray, *, last: bool) -> BoolArray:
         speech = self._gate.push(frames, last=last)
         self._undecided = np.concatenate([self._undecided, frames])
         decided, self._undecided = self._undecided[: len(speech)], self._undecided[len(speech) :]
@@ -174,6 +185,26 @@ class _Track:
         windows = self._windows.push(decided, speech, last=last)
         if self._blocks is None:
             self._tagged.append(self._tagger.tag_windows(list(windows)))
-            return
+            return speech
         for block in self._blocks.push(decided, speech, windows, last=last):
             self._tagged.append(self._tagger.tag_windows(block.windows, block.statistics))
+        return speech
+
+
+class _Conversation:
+    """Who speaks when, counted in frames of ``step`` seconds."""
+
+    def __init__(self, step: float) -> None:
+        self._step = step
+        self._anyone = 0
+        self._several = 0
+
+    def push(self, speech: list[BoolArray]) -> None:
+        """Takes which of the next frames are speech, for each channel; all have the same number."""
+        speaking = np.sum(speech, axis=0)
+        self._anyone += int(np.count_nonzero(speaking >= 1))
+        self._several += int(np.count_nonzero(speaking >= 2))
+
+    def talk(self, duration: float) -> Talk:
+        anyone, several = (min(count * self._step, duration) for count in (self._anyone, self._several))
+        return Talk(round(duration - anyone, 3), round(several, 3))

@@ -126,10 +126,19 @@ class ChannelTimeline:
 
 
 @dataclass(frozen=True)
+class Talk:
+    """Between channels: seconds in which nobody speaks, and in which two or more speak at once."""
+
+    silence: float
+    overlap: float
+
+
+@dataclass(frozen=True)
 class Timeline:
     """One recording: where it lies, how long it is in seconds, and its channels' windows.
 
-    ``modified`` is the file's time of modification in seconds since 1970; ``hop`` is in seconds.
+    ``modified`` is the file's time of modification in seconds since 1970; ``hop`` is in seconds;
+    ``talk`` is None where a single channel was analysed.
     """
 
     file: str
@@ -140,6 +149,8 @@ class Timeline:
     valence: tuple[int, ...]
     hop: float
     channels: tuple[ChannelTimeline, ...]
+    talk: Talk | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_frame(self) -> pandas.DataFrame:
         """The timeline as a pandas frame with the columns of the CSV output: a row per window."""

@@ -21,7 +21,8 @@ def timeline_object(timeline: Timeline, run: Run) -> dict[str, Any]:
         "sample_rate": timeline.sample_rate,
         "model": model_object(run),
         "settings": run.settings,
-        "warnings": [],
+        "warnings": timeline.warnings,
+        "talk": asdict(timeline.talk) if timeline.talk else None,
         "channels": [_channel_object(timeline, channel) for channel in timeline.channels],
     }
 
