@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sertag.discovery import Recording
 from sertag.errors import RecordingError
+from sertag.summary import Record
 from sertag.tagger import Tagger
 from sertag.timeline import Failure, Timeline
 from sertag.writers import Run, Totals, Writer
@@ -27,6 +28,8 @@ def run_of(tagger: Tagger) -> Run:
     """What the outputs say about how they came to be."""
     return Run(
         labels=tagger.model.metadata.labels,
+        valence=tagger.model.metadata.valence,
+        hop=tagger.hop,
         model_name=tagger.model.metadata.name,
         model_sha256=tagger.model.sha256,
         settings={
@@ -68,7 +71,7 @@ def scan(
             output.fail(result)
             totals = Totals(totals.tagged, totals.failed + 1, totals.seconds)
         else:
-            output.add(result)
+            output.add(Record.of(result))
             totals = Totals(totals.tagged + 1, totals.failed, totals.seconds + result.duration)
         if observer:
             observer.result(recording, result)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from sertag.errors import SertagError, UsageError
-from sertag.timeline import Failure, Timeline
+from sertag.summary import Record
+from sertag.timeline import Failure
 from sertag.writers import FORMATS, Run, Totals, Writer
 
 
@@ -106,17 +107,17 @@ class FileOutputs:
     def __exit__(self, *_: object) -> None:
         self._discard()
 
-    def add(self, timeline: Timeline) -> None:
-        """Writes a timeline to every output."""
+    def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
+        """Writes a recording to every output."""
         for file, writer in self._outputs:
             with _writing(file.path):
-                writer.add(timeline)
+                writer.add(record, carried)
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Writes a failure to every output that has a place for it, and to the failures."""
         for file, writer in self._outputs:
             with _writing(file.path):
-                writer.fail(failure)
+                writer.fail(failure, carried)
         first = self._failures is None
         if self._failures is None:
             self._failures = WholeFile(self.failures_path)

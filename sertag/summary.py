@@ -49,6 +49,19 @@ class ChannelSummary:
     mean_level: float | None
 
 
+@dataclass(frozen=True)
+class Record:
+    """A timeline with the summaries of its channels."""
+
+    timeline: Timeline
+    summaries: tuple[ChannelSummary, ...]
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> Record:
+        """Summarises a timeline."""
+        return cls(timeline, tuple(summarise(timeline, channel) for channel in timeline.channels))
+
+
 def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
     """The summary of one of a timeline's channels."""
     cells = cells_of(timeline, channel)

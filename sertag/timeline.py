@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PREFIX = ("file", "channel", "start", "end", "emotion", "confidence", "speech")
 """The columns that every timeline has; one column ``p_<label>`` per label follows."""
 
+_PART = 1_000
+
 DoubleArray = npt.NDArray[np.float64]
 CodeArray = npt.NDArray[np.int16]
 
@@ -71,6 +73,14 @@ class Windows(Sequence[Window]):
         arrays = zip(*(part.arrays for part in parts), strict=True)
         return cls(parts[0].labels, *map(np.concatenate, arrays))
 
+    def parts(self) -> Iterator[Windows]:
+        """The windows in parts of moderate size, each of which is turned into text at little memory."""
+        if len(self) <= _PART:
+            yield self
+            return
+        for at in range(0, len(self), _PART):
+            yield self[at : at + _PART]
+
     def __len__(self) -> int:
         return len(self.start)
 
@@ -88,8 +98,8 @@ class Windows(Sequence[Window]):
 
     def __iter__(self) -> Iterator[Window]:
         names = (*self.labels, UNCERTAIN, NO_SPEECH)
-        for at in range(0, len(self), CHUNK):
-            columns = [array[at : at + CHUNK].tolist() for array in self.arrays]
+        for part in self.parts():
+            columns = [array.tolist() for array in part.arrays]
             for start, end, code, speech, level, probabilities in zip(*columns, strict=True):
                 spoken = code >= 0
                 yield Window(
@@ -110,10 +120,6 @@ class Windows(Sequence[Window]):
         )
 
     __hash__ = None  # type: ignore[assignment]
-
-
-CHUNK = 1_000
-"""Windows that are turned into objects or text at a time: the longest recording needs little memory."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import IO
 
 from sertag.labels import NO_SPEECH, UNCERTAIN
-from sertag.timeline import CHUNK, Failure, Timeline, columns
+from sertag.summary import Record
+from sertag.timeline import Failure, columns
 from sertag.writers.base import Run, Totals
 
 
@@ -20,29 +21,29 @@ class CsvWriter:
         self._names = (*run.labels, UNCERTAIN, NO_SPEECH)
         self._spoken = "%.3f,%.3f,%s,%.4f,%.4f" + ",%.4f" * len(run.labels)
         self._silent = f"%.3f,%.3f,{NO_SPEECH},,%.4f" + "," * len(run.labels)
-        stream.write(csv_row(columns(run.labels)) + "\n")
+        stream.write(csv_row((*columns(run.labels), *run.carried)) + "\n")
 
-    def add(self, timeline: Timeline) -> None:
+    def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
         """Writes a row per window."""
         names, spoken, silent = self._names, self._spoken, self._silent
-        for channel in timeline.channels:
-            prefix = csv_row((timeline.file, channel.channel, ""))
-            for at in range(0, len(channel.windows), CHUNK):
-                windows = channel.windows[at : at + CHUNK]
-                arrays = (windows.start, windows.end, windows.emotion, windows.confidence, windows.speech)
-                lists = (array.tolist() for array in (*arrays, windows.probabilities))
+        suffix = (csv_row(("", *carried)) if carried else "") + "\n"
+        for channel in record.timeline.channels:
+            prefix = csv_row((record.timeline.file, channel.channel, ""))
+            for part in channel.windows.parts():
+                arrays = (part.start, part.end, part.emotion, part.speech, part.probabilities)
+                lists = (array.tolist() for array in arrays)
                 self._stream.writelines(
                     prefix
                     + (
-                        spoken % (start, end, names[code], confidence, speech, *probabilities)
+                        spoken % (start, end, names[code], max(probabilities), speech, *probabilities)
                         if code >= 0
                         else silent % (start, end, speech)
                     )
-                    + "\n"
-                    for start, end, code, confidence, speech, probabilities in zip(*lists, strict=True)
+                    + suffix
+                    for start, end, code, speech, probabilities in zip(*lists, strict=True)
                 )
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Nothing: the table holds windows alone."""
 
     def finish(self, totals: Totals) -> None:
