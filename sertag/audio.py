@@ -63,13 +63,14 @@ class AudioReader:
         """Seconds decoded so far; the recording's duration once all blocks were read."""
         return self.samples_read / self.sample_rate
 
-    def blocks(self, rate: int, *, mix: bool) -> Iterator[FloatArray]:
-        """Blocks of shape ``(samples, channels)`` at ``rate`` Hz, or ``(samples, 1)`` with ``mix``.
+    def blocks(self, rate: int, *, mix: bool, channel: int | None = None) -> Iterator[FloatArray]:
+        """Blocks of shape ``(samples, channels)`` at ``rate`` Hz, ``(samples, 1)`` mixed or of one channel.
 
         All blocks together hold ``round(duration * rate)`` samples, at least one. What is not a finite number
         becomes silence.
         """
-        channels = 1 if mix else self.channels
+        columns = slice(None) if channel is None else slice(channel, channel + 1)
+        channels = 1 if mix or channel is not None else self.channels
         resampler = (
             None
             if rate == self.sample_rate
@@ -77,7 +78,7 @@ class AudioReader:
         )
         produced = 0
         for block, last in self._decoded():
-            samples = block.mean(axis=1, keepdims=True, dtype=np.float32) if mix else block
+            samples = block.mean(axis=1, keepdims=True, dtype=np.float32) if mix else block[:, columns]
             if resampler is not None:
                 samples = resampler.resample_chunk(np.ascontiguousarray(samples), last=last)
             if last:

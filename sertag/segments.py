@@ -44,27 +44,32 @@ class Cells:
 
 def cells_of(timeline: Timeline, channel: ChannelTimeline) -> Cells:
     """Divides one of a timeline's channels into cells."""
+    windows, labels = channel.windows, len(timeline.labels)
     count = max(1, int(np.ceil(timeline.duration / timeline.hop - 1e-9)))
     start = np.arange(count) * timeline.hop
     end = np.minimum(start + timeline.hop, timeline.duration)
     middle = (start + end) / 2
-    totals = np.zeros((count, len(timeline.labels)))
-    speech, covering, tagged, certain = (np.zeros(count) for _ in range(4))
-    for window in channel.windows:
-        cells = slice(*np.searchsorted(middle, (window.start, window.end)))
-        covering[cells] += 1
-        speech[cells] += window.speech
-        if window.probabilities is not None:
-            tagged[cells] += 1
-            certain[cells] += window.emotion != UNCERTAIN
-            totals[cells] += window.probabilities
-    means = totals / np.maximum(tagged, 1)[:, None]
-    share = speech / np.maximum(covering, 1)
+    # The windows from `first` up to `beyond` cover a cell. Ends are rounded, but the last is the recording's.
+    reach = np.where(windows.end < round(timeline.duration, 3), windows.end, timeline.duration)
+    first = np.searchsorted(reach, middle, side="right")
+    beyond = np.searchsorted(windows.start, middle, side="right")
+    values = np.empty((len(windows), 3 + labels))
+    values[:, 0] = windows.speech
+    values[:, 1] = windows.emotion >= 0
+    values[:, 2] = (windows.emotion >= 0) & (windows.emotion < labels)
+    values[:, 3:] = windows.probabilities
+    # Running sums of whole numbers are exact, and so is their difference.
+    sums = np.zeros((len(windows) + 1, 3 + labels))
+    np.cumsum(np.rint(values * 10_000), axis=0, out=sums[1:])
+    totals = (sums[beyond] - sums[first]) / 10_000
+    covering = np.maximum(beyond - first, 1)
+    speech, tagged, certain = totals.T[:3]
+    means = totals[:, 3:] / np.maximum(tagged, 1)[:, None]
     # A cell is what most of its windows are: speech or not, certain or not.
-    label = np.where(2 * certain >= np.maximum(tagged, 1), np.argmax(means, axis=1), len(timeline.labels))
-    label = np.where(2 * tagged >= np.maximum(covering, 1), label, -1)
+    label = np.where(2 * certain >= np.maximum(tagged, 1), means.argmax(axis=1), labels)
+    label = np.where(2 * tagged >= covering, label, -1)
     negative = means[:, np.array(timeline.valence) < 0].sum(axis=1)
-    spoken = np.where(label >= 0, share, 0.0) * (end - start)
+    spoken = np.where(label >= 0, speech / covering, 0.0) * (end - start)
     return Cells(start, end, spoken, label, means.max(axis=1), negative)
 
 

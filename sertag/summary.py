@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from sertag.features import mean_level
-from sertag.labels import NO_SPEECH, UNCERTAIN
-from sertag.segments import Cells, cells_of
+from sertag.labels import UNCERTAIN
+from sertag.segments import cells_of
 from sertag.timeline import ChannelTimeline, Timeline
 
 
@@ -33,7 +32,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class ChannelSummary:
-    """One channel. Times are in seconds, levels in dB re full scale.
+    """One channel. Times are in seconds, levels in dB re full scale; all with 4 decimals.
 
     ``emotions`` is the share of speech per label, ``uncertain`` the share of it that no label fits;
     ``trend`` is the share of negative emotions in the last quarter minus that in the first.
@@ -50,21 +49,38 @@ class ChannelSummary:
     mean_level: float | None
 
 
+@dataclass(frozen=True)
+class Record:
+    """A timeline with the summaries of its channels."""
+
+    timeline: Timeline
+    summaries: tuple[ChannelSummary, ...]
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> Record:
+        """Summarises a timeline."""
+        return cls(timeline, tuple(summarise(timeline, channel) for channel in timeline.channels))
+
+
 def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
     """The summary of one of a timeline's channels."""
     cells = cells_of(timeline, channel)
     names = (*timeline.labels, UNCERTAIN)
-    edges = np.linspace(0.0, timeline.duration, 5)
-    middles = (cells.start + cells.end) / 2
-    number = np.clip(np.searchsorted(edges, middles, side="right") - 1, 0, 3)
-    quarters = tuple(_quarter(cells, number == quarter, names) for quarter in range(4))
-    whole = _quarter(cells, np.ones(len(cells.label), dtype=bool), names)
     spoken = np.flatnonzero(cells.label >= 0)
-    worst = spoken[np.argmax(cells.negative[spoken])] if len(spoken) else None
-    levels = [window.level for window in channel.windows if window.emotion != NO_SPEECH]
+    middles = (cells.start[spoken] + cells.end[spoken]) / 2
+    number = np.minimum((4 * middles / timeline.duration).astype(np.int64), 3)
+    seconds = np.bincount(
+        number * len(names) + cells.label[spoken],
+        weights=cells.speech[spoken],
+        minlength=4 * len(names),
+    ).reshape(4, len(names))
+    quarters = tuple(_quarter(row, names) for row in seconds.tolist())
+    whole = _quarter(seconds.sum(axis=0).tolist(), names)
+    worst = int(spoken[np.argmax(cells.negative[spoken])]) if len(spoken) else None
+    levels = channel.windows.level[channel.windows.emotion >= 0]
     return ChannelSummary(
-        duration=timeline.duration,
-        speech_seconds=channel.speech_seconds,
+        duration=_rounded(timeline.duration),
+        speech_seconds=_rounded(channel.speech_seconds),
         emotions={name: whole.emotions[name] for name in timeline.labels},
         dominant=whole.dominant,
         uncertain=whole.emotions[UNCERTAIN],
@@ -72,24 +88,31 @@ def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
         trend=_trend(timeline, quarters),
         most_negative=None
         if worst is None
-        else Interval(float(cells.start[worst]), float(cells.end[worst]), float(cells.negative[worst])),
-        mean_level=mean_level(levels) if levels else None,
+        else Interval(*(_rounded(float(part[worst])) for part in (cells.start, cells.end, cells.negative))),
+        mean_level=_rounded(mean_level(levels)) if len(levels) else None,
     )
 
 
-def _quarter(cells: Cells, inside: npt.NDArray[np.bool_], names: tuple[str, ...]) -> Quarter:
-    seconds = np.array([cells.speech[inside & (cells.label == index)].sum() for index in range(len(names))])
-    total = float(seconds.sum())
-    shares = seconds / total if total else seconds
-    emotions = {name: float(share) for name, share in zip(names, shares, strict=True)}
-    return Quarter(total, names[int(np.argmax(seconds))] if total else None, emotions)
+def negative_share(timeline: Timeline, quarter: Quarter) -> float | None:
+    """Share of a quarter's speech that is negative; None where nobody speaks."""
+    if quarter.dominant is None:
+        return None
+    pairs = zip(timeline.labels, timeline.valence, strict=True)
+    return _rounded(sum(quarter.emotions[label] for label, valence in pairs if valence < 0))
+
+
+def _quarter(seconds: list[float], names: tuple[str, ...]) -> Quarter:
+    total = sum(seconds)
+    dominant = names[seconds.index(max(seconds))] if total else None
+    shares = (_rounded(part / total) if total else 0.0 for part in seconds)
+    return Quarter(_rounded(total), dominant, dict(zip(names, shares, strict=True)))
 
 
 def _trend(timeline: Timeline, quarters: tuple[Quarter, ...]) -> float | None:
-    first, last = quarters[0], quarters[-1]
-    if first.dominant is None or last.dominant is None:
-        return None
-    negative = [
-        label for label, valence in zip(timeline.labels, timeline.valence, strict=True) if valence < 0
-    ]
-    return sum(last.emotions[label] - first.emotions[label] for label in negative)
+    first, last = (negative_share(timeline, quarter) for quarter in (quarters[0], quarters[-1]))
+    return None if first is None or last is None else _rounded(last - first)
+
+
+def _rounded(value: float) -> float:
+    # Adding 0 makes -0 a plain 0.
+    return round(value, 4) + 0.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 
@@ -13,12 +14,11 @@ from sertag.audio import AudioReader
 from sertag.channels import Channels
 from sertag.errors import ModelError, UsageError
 from sertag.features import FrameStream, mean_level
-from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.listener import coverage
 from sertag.model import Model
 from sertag.speech import SpeechGate
-from sertag.timeline import ChannelTimeline, Timeline, Window
-from sertag.types import FloatArray
+from sertag.timeline import ChannelTimeline, Talk, Timeline, Windows
+from sertag.types import BoolArray, FloatArray
 from sertag.windows import FrameWindow, WindowStream
 
 
@@ -31,6 +31,7 @@ class Tagger:
     Args:
         model: name of a shipped model, path of a model file, or a loaded one.
         channels: ``mix``, ``split`` or ``left=ROLE,right=ROLE``.
+        only: the one channel to analyse, as ``channels`` names it; all where None.
         hop: seconds from one window to the next; half the model's window where None.
         min_confidence: probability below which a window is ``uncertain``.
         adapt: whether to adapt to each channel's own voice, ten minutes at a time.
@@ -45,11 +46,12 @@ class Tagger:
         model: str | Model = "default",
         *,
         channels: str = "mix",
+        only: str | None = None,
         hop: float | None = None,
         min_confidence: float = 0.0,
         adapt: bool = True,
     ) -> None:
-        self.channels = Channels.parse(channels)
+        self.channels = Channels.parse(channels, only)
         self.model = Model(model) if isinstance(model, str) else model
         metadata = self.model.metadata
         try:
@@ -88,11 +90,14 @@ class Tagger:
         features = self.model.metadata.features
         with AudioReader(path) as reader:
             tracks = [_Track(self, channel) for channel in self.channels.names(reader.channels)]
-            for block in reader.blocks(features.sample_rate, mix=not self.channels.split):
-                for track, samples in zip(tracks, block.T, strict=True):
-                    track.push(samples)
+            conversation = _Conversation(features.hop_seconds)
+            picked = self.channels.picked(reader.channels)
+            for block in reader.blocks(features.sample_rate, mix=not self.channels.split, channel=picked):
+                pairs = zip(tracks, block.T, strict=True)
+                conversation.push([track.push(samples) for track, samples in pairs])
                 if on_block:
                     on_block(reader.progress, reader.duration)
+            conversation.push([track.finish() for track in tracks])
             return Timeline(
                 file=name or os.path.basename(path),
                 modified=reader.modified,
@@ -101,37 +106,44 @@ class Tagger:
                 labels=self.model.metadata.labels,
                 valence=self.model.metadata.valence,
                 hop=self.hop,
-                channels=tuple(track.finish(reader.duration) for track in tracks),
+                channels=tuple(track.timeline(reader.duration) for track in tracks),
+                talk=conversation.talk(reader.duration) if len(tracks) > 1 else None,
+                warnings=tuple(getattr(reader, "warnings", ())),
             )
 
     def tag_windows(
         self, windows: Sequence[FrameWindow], statistics: CallStatistics | None = None
-    ) -> list[Window]:
+    ) -> Windows:
         """The tags of windows of frames, adapted to their call where its statistics are given."""
-        listener = self.model.listener
-        spoken = [window for window in windows if window.has_speech]
-        if not spoken:
-            answers: Iterator[DoubleArray] = iter(())
-        elif statistics is None:
-            answers = iter(listener.alone(spoken))
-        else:
-            answers = iter(listener.in_call(spoken, coverage(spoken, listener.length), statistics))
-        return [self._tag(window, next(answers) if window.has_speech else None) for window in windows]
-
-    def _tag(self, window: FrameWindow, probabilities: DoubleArray | None) -> Window:
         metadata = self.model.metadata
-        start = window.start * metadata.features.hop_seconds
-        speech = float(window.speech.mean())
-        level = window.frames[:, metadata.features.level]
-        decibels = mean_level(level[window.speech] if window.has_speech else level)
-        if probabilities is None:
-            return Window(start, start + self.window, NO_SPEECH, None, speech, decibels, None)
-        best = int(np.argmax(probabilities))
-        confidence = float(probabilities[best])
-        emotion = metadata.labels[best] if confidence >= self.min_confidence else UNCERTAIN
-        return Window(
-            start, start + self.window, emotion, confidence, speech, decibels, tuple(probabilities.tolist())
+        spoken = np.array([window.has_speech for window in windows], dtype=bool)
+        probabilities = np.zeros((len(windows), len(metadata.labels)))
+        if spoken.any():
+            heard = list(compress(windows, spoken))
+            probabilities[spoken] = np.round(self._listen(heard, statistics), 4)
+        certain = probabilities.max(axis=1) >= self.min_confidence
+        emotion = np.where(certain, probabilities.argmax(axis=1), len(metadata.labels))
+        start = np.array([window.start for window in windows]) * metadata.features.hop_seconds
+        return Windows(
+            metadata.labels,
+            np.round(start, 3),
+            np.round(start + self.window, 3),
+            np.where(spoken, emotion, -1).astype(np.int16),
+            np.round([window.speech.mean() for window in windows], 4),
+            # Adding 0 makes -0 a plain 0.
+            np.round([self._level(window) for window in windows], 1) + 0.0,
+            probabilities,
         )
+
+    def _listen(self, windows: Sequence[FrameWindow], statistics: CallStatistics | None) -> DoubleArray:
+        listener = self.model.listener
+        if statistics is None:
+            return listener.alone(windows)
+        return listener.in_call(windows, coverage(windows, listener.length), statistics)
+
+    def _level(self, window: FrameWindow) -> float:
+        level = window.frames[:, self.model.metadata.features.level]
+        return mean_level(level[window.speech] if window.has_speech else level)
 
 
 class _Track:
@@ -148,28 +160,51 @@ class _Track:
             tagger.model.metadata.window_frames, self._features.frames_in(tagger.hop)
         )
         self._blocks = BlockStream(self._features) if tagger.adapt else None
-        self._tagged: list[Window] = []
+        self._tagged: list[Windows] = []
         self._speech_frames = 0
 
-    def push(self, samples: FloatArray) -> None:
-        self._advance(self._frames.push(samples), last=False)
+    def push(self, samples: FloatArray) -> BoolArray:
+        """Takes the next samples and tells which of the frames decided now are speech."""
+        return self._advance(self._frames.push(samples), last=False)
 
-    def finish(self, duration: float) -> ChannelTimeline:
-        self._advance(self._frames.finish(), last=True)
-        windows = [
-            window if window.end <= duration else replace(window, end=duration) for window in self._tagged
-        ]
+    def finish(self) -> BoolArray:
+        """Decides the last frames."""
+        return self._advance(self._frames.finish(), last=True)
+
+    def timeline(self, duration: float) -> ChannelTimeline:
+        windows = Windows.joined(self._tagged)
+        windows = replace(windows, end=np.minimum(windows.end, round(duration, 3)))
         speech_seconds = min(self._speech_frames * self._features.hop_seconds, duration)
-        return ChannelTimeline(self._channel, tuple(windows), speech_seconds)
+        return ChannelTimeline(self._channel, windows, round(speech_seconds, 3))
 
-    def _advance(self, frames: FloatArray, *, last: bool) -> None:
+    def _advance(self, frames: FloatArray, *, last: bool) -> BoolArray:
         speech = self._gate.push(frames, last=last)
         self._undecided = np.concatenate([self._undecided, frames])
         decided, self._undecided = self._undecided[: len(speech)], self._undecided[len(speech) :]
         self._speech_frames += int(np.count_nonzero(speech))
         windows = self._windows.push(decided, speech, last=last)
         if self._blocks is None:
-            self._tagged.extend(self._tagger.tag_windows(list(windows)))
-            return
+            self._tagged.append(self._tagger.tag_windows(list(windows)))
+            return speech
         for block in self._blocks.push(decided, speech, windows, last=last):
-            self._tagged.extend(self._tagger.tag_windows(block.windows, block.statistics))
+            self._tagged.append(self._tagger.tag_windows(block.windows, block.statistics))
+        return speech
+
+
+class _Conversation:
+    """Who speaks when, counted in frames of ``step`` seconds."""
+
+    def __init__(self, step: float) -> None:
+        self._step = step
+        self._anyone = 0
+        self._several = 0
+
+    def push(self, speech: list[BoolArray]) -> None:
+        """Takes which of the next frames are speech, for each channel; all have the same number."""
+        speaking = np.sum(speech, axis=0)
+        self._anyone += int(np.count_nonzero(speaking >= 1))
+        self._several += int(np.count_nonzero(speaking >= 2))
+
+    def talk(self, duration: float) -> Talk:
+        anyone, several = (min(count * self._step, duration) for count in (self._anyone, self._several))
+        return Talk(round(duration - anyone, 3), round(several, 3))

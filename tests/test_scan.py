@@ -85,6 +85,7 @@ def test_formats_hold_the_same(cli: Cli, tmp_path: Path) -> None:
             "model",
             "settings",
             "warnings",
+            "talk",
             "channels",
         )
     ]

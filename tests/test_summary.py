@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from sertag import Tagger
 from sertag.labels import NO_SPEECH, UNCERTAIN
-from sertag.segments import segments_of
+from sertag.segments import cells_of, segments_of
 from sertag.summary import summarise
-from sertag.timeline import ChannelTimeline, Timeline, Window
+from sertag.timeline import ChannelTimeline, Timeline, Windows
 
 from conftest import SAMPLES
 
@@ -18,18 +20,18 @@ LABELS, VALENCE = ("angry", "happy"), (-1, 1)
 def timeline(emotions: list[str], *, hop: float = 1.5, window: float = 3.0) -> Timeline:
     """A recording whose windows have these emotions: the angry ones with .8, the happy ones with .7."""
     duration = hop * (len(emotions) - 1) + window
-    shares = {"angry": (0.8, 0.2), "happy": (0.3, 0.7), UNCERTAIN: (0.5, 0.5)}
-    windows = tuple(
-        Window(
-            hop * number,
-            hop * number + window,
-            emotion,
-            max(shares[emotion]) if emotion in shares else None,
-            0.0 if emotion == NO_SPEECH else 0.5,
-            -90.0 if emotion == NO_SPEECH else -20.0,
-            shares.get(emotion),
-        )
-        for number, emotion in enumerate(emotions)
+    shares = {"angry": (0.8, 0.2), "happy": (0.3, 0.7), UNCERTAIN: (0.5, 0.5), NO_SPEECH: (0.0, 0.0)}
+    codes = {"angry": 0, "happy": 1, UNCERTAIN: 2, NO_SPEECH: -1}
+    spoken = np.array([emotion != NO_SPEECH for emotion in emotions])
+    start = hop * np.arange(len(emotions))
+    windows = Windows(
+        LABELS,
+        start,
+        start + window,
+        np.array([codes[emotion] for emotion in emotions], dtype=np.int16),
+        np.where(spoken, 0.5, 0.0),
+        np.where(spoken, -20.0, -90.0),
+        np.array([shares[emotion] for emotion in emotions]),
     )
     channel = ChannelTimeline("mix", windows, 0.5 * duration)
     return Timeline("a.wav", 0.0, duration, 8_000, LABELS, VALENCE, hop, (channel,))
@@ -80,8 +82,41 @@ def test_a_real_recording(hop: float) -> None:
     segments = list(segments_of(heard, channel))
     assert sum(segment.end - segment.start for segment in segments) == pytest.approx(heard.duration)
     summary = summarise(heard, channel)
-    assert sum(summary.emotions.values()) == pytest.approx(1)
+    assert sum(summary.emotions.values()) == pytest.approx(1, abs=1e-3)
     assert 0 < summary.speech_seconds < heard.duration
     assert sum(quarter.speech_seconds for quarter in summary.quarters) == pytest.approx(
         summary.speech_seconds, rel=0.2
     )
+
+
+@pytest.mark.parametrize("hop", [0.3, 1.0, 1.5, 2.0, 3.0])
+def test_a_cell_is_the_mean_of_the_windows_that_cover_it(hop: float) -> None:
+    random = np.random.default_rng(3)
+    emotions = random.choice(["angry", "happy", UNCERTAIN, NO_SPEECH], 200).tolist()
+    heard = timeline(emotions, hop=hop)
+    cells = cells_of(heard, heard.channels[0])
+    names = (*LABELS, UNCERTAIN, NO_SPEECH)
+    assert cells.end[-1] == heard.duration
+    for start, end, spoken, label, confidence, negative in zip(
+        *(cells.start, cells.end, cells.speech, cells.label, cells.confidence, cells.negative), strict=True
+    ):
+        covering = [
+            window for window in heard.channels[0].windows if window.start <= (start + end) / 2 < window.end
+        ]
+        tagged = [window for window in covering if window.emotion != NO_SPEECH]
+        if 2 * len(tagged) < len(covering):
+            assert (names[label], spoken) == (NO_SPEECH, 0)
+            continue
+        means = np.mean([window.probabilities or () for window in tagged], axis=0).round(9)
+        certain = sum(window.emotion != UNCERTAIN for window in tagged)
+        assert names[label] == (LABELS[int(means.argmax())] if 2 * certain >= len(tagged) else UNCERTAIN)
+        assert (confidence, negative) == pytest.approx((means.max(), means[0]))
+        assert spoken == pytest.approx(np.mean([window.speech for window in covering]) * (end - start))
+
+
+def test_a_tail_shorter_than_a_millisecond_belongs_to_the_last_window() -> None:
+    heard = timeline(["angry"] * 3)
+    longer = replace(heard, duration=heard.duration + 0.0004)
+    cells = cells_of(longer, longer.channels[0])
+    assert len(cells.label) == 5
+    assert set(cells.label) == {0}

@@ -1,4 +1,4 @@
-"""One small file per output format; all of them take timelines one after the other."""
+"""One small file per output format; all of them take recordings one after the other."""
 
 from __future__ import annotations
 

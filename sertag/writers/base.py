@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sertag.timeline import Failure, Timeline
+from sertag.summary import Record
+from sertag.timeline import Failure
 
 SCHEMA = "sertag/1"
 """Version of the outputs' shape; changes when a column or key does."""
@@ -13,12 +14,18 @@ SCHEMA = "sertag/1"
 
 @dataclass(frozen=True)
 class Run:
-    """What all of a run's results have in common."""
+    """What all of a run's results have in common.
+
+    ``hop`` is in seconds; ``carried`` names the columns of a person's own list that go into the outputs.
+    """
 
     labels: tuple[str, ...]
+    valence: tuple[int, ...]
+    hop: float
     model_name: str
     model_sha256: str
     settings: dict[str, Any]
+    carried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,15 @@ class Totals:
 
 
 class Writer(Protocol):
-    """Writes results to a text stream in the order in which they come."""
+    """Writes results to a text stream in the order in which they come.
 
-    def add(self, timeline: Timeline) -> None:
-        """Writes one recording's timeline."""
+    With every result come the values of the columns that are carried.
+    """
 
-    def fail(self, failure: Failure) -> None:
+    def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
+        """Writes one recording."""
+
+    def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Writes that a recording could not be tagged, where the format has a place for it."""
 
     def finish(self, totals: Totals) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import IO, Any
+from typing import IO
 
-from sertag.timeline import Failure, Timeline
+from sertag.summary import Record
+from sertag.timeline import Failure
 from sertag.writers.base import SCHEMA, Run, Totals
-from sertag.writers.documents import failure_object, model_object, timeline_object
+from sertag.writers.documents import Documents, compact, model_object
 
 
 class JsonWriter:
@@ -16,16 +16,19 @@ class JsonWriter:
     def __init__(self, stream: IO[str], run: Run) -> None:
         self._stream = stream
         self._run = run
+        self._documents = Documents(run)
         self._separator = "\n"
-        stream.write(f'{{"schema":{json.dumps(SCHEMA)},"recordings":[')
+        stream.write(f'{{"schema":{compact(SCHEMA)},"recordings":[')
 
-    def add(self, timeline: Timeline) -> None:
+    def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
         """Writes the recording's object."""
-        self._element(timeline_object(timeline, self._run))
+        self._separate()
+        self._stream.writelines(self._documents.recording(record, carried))
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Writes an object that holds the error."""
-        self._element(failure_object(failure))
+        self._separate()
+        self._stream.write(self._documents.failure(failure, carried))
 
     def finish(self, totals: Totals) -> None:
         """Writes the run and closes the document."""
@@ -37,12 +40,8 @@ class JsonWriter:
             "failed": totals.failed,
             "duration": round(totals.seconds, 3),
         }
-        self._stream.write(f'\n],"run":{_compact(run)}}}\n')
+        self._stream.write(f'\n],"run":{compact(run)}}}\n')
 
-    def _element(self, document: dict[str, Any]) -> None:
-        self._stream.write(self._separator + _compact(document))
+    def _separate(self) -> None:
+        self._stream.write(self._separator)
         self._separator = ",\n"
-
-
-def _compact(document: dict[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import IO
 
-from sertag.timeline import Failure, Timeline
+from sertag.summary import Record
+from sertag.timeline import Failure
 from sertag.writers.base import Run, Totals
-from sertag.writers.documents import failure_object, timeline_object
+from sertag.writers.documents import Documents
 
 
 class JsonLinesWriter:
@@ -15,19 +15,21 @@ class JsonLinesWriter:
 
     def __init__(self, stream: IO[str], run: Run) -> None:
         self._stream = stream
-        self._run = run
+        self._documents = Documents(run)
 
-    def add(self, timeline: Timeline) -> None:
+    def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
         """Writes the recording's line."""
-        self._line(timeline_object(timeline, self._run))
+        self._stream.writelines(self._documents.recording(record, carried))
+        self._end()
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Writes a line that holds the error."""
-        self._line(failure_object(failure))
+        self._stream.write(self._documents.failure(failure, carried))
+        self._end()
 
     def finish(self, totals: Totals) -> None:
         """Nothing: lines have no end."""
 
-    def _line(self, document: dict[str, object]) -> None:
-        self._stream.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
+    def _end(self) -> None:
+        self._stream.write("\n")
         self._stream.flush()

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.segments import segments_of
-from sertag.timeline import Failure, Timeline
+from sertag.summary import Record
+from sertag.timeline import Failure
 from sertag.writers.base import Totals
 
 _STYLES = {
@@ -32,8 +33,9 @@ class TableWriter:
     def __init__(self, stream: IO[str]) -> None:
         self._console = Console(file=stream)
 
-    def add(self, timeline: Timeline) -> None:
+    def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:  # noqa: ARG002
         """Prints the recording's segments."""
+        timeline = record.timeline
         table = Table(title=Text(timeline.file, style="bold"), title_justify="left", box=None)
         for heading in ("channel", "start", "end", "emotion", "confidence"):
             table.add_column(heading, justify="right" if heading in ("start", "end") else "left")
@@ -51,7 +53,7 @@ class TableWriter:
                 )
         self._console.print(table)
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Nothing: failures are told on standard error."""
 
     def finish(self, totals: Totals) -> None:
