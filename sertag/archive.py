@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from sertag import __version__
@@ -16,7 +17,6 @@ from sertag.files import put_in_place
 from sertag.journal import Journal, discard, finish_earlier
 from sertag.outputs import Destination, FileOutputs, write_result
 from sertag.parts import DamagedRecordError
-from sertag.results import FORMAT
 from sertag.spool import Spool
 from sertag.tagger import Tagger
 from sertag.writers import Run, Totals, Writer
@@ -37,16 +37,6 @@ class Observer(Protocol):
         """A result is in the outputs."""
 
 
-class Sink(Protocol):
-    """Where results go, in whatever order they come."""
-
-    def holds(self, position: int, recording: Recording) -> bool:
-        """Whether there is nothing to do for the recording at a position."""
-
-    def put(self, position: int, recording: Recording, result: Result) -> None:
-        """Takes a result."""
-
-
 def run_of(tagger: Tagger, carried: tuple[str, ...] = ()) -> Run:
     """What the outputs say about how they came to be.
 
@@ -58,12 +48,11 @@ def run_of(tagger: Tagger, carried: tuple[str, ...] = ()) -> Run:
         labels=tagger.model.metadata.labels,
         valence=tagger.model.metadata.valence,
         hop=tagger.hop,
-        window=tagger.window,
         model_name=tagger.model.metadata.name,
         model_sha256=tagger.model.sha256,
         settings={
             "channels": str(tagger.channels),
-            "only": tagger.only,
+            "only": tagger.channels.only,
             "window": tagger.window,
             "hop": tagger.hop,
             "min_confidence": tagger.min_confidence,
@@ -80,7 +69,6 @@ def fingerprint(run: Run, tagger: Tagger) -> dict[str, Any]:
         "model": run.model_sha256,
         "interpreter": tagger.model.interpreter,
         "sertag": __version__,
-        "format": FORMAT,
     }
 
 
@@ -106,7 +94,8 @@ def scan_to_stream(
         observer: is told how it goes.
     """
     stream = _Stream([writer, outputs], run)
-    _tag(recordings, engine, stream, fail_fast=fail_fast, observer=observer)
+    jobs = (Job(position, recording) for position, recording in enumerate(recordings))
+    _tag(jobs, engine, stream.put, fail_fast=fail_fast, observer=observer)
     writer.finish(stream.totals)
     put_in_place(outputs.finish(stream.totals))
     return stream.totals
@@ -161,7 +150,8 @@ def scan_to_files(
         if adds:
             journal.hold(destination.held(failed=not resumption.retry_failed))
         while True:
-            _tag(find(), engine, _Journalled(journal), fail_fast=fail_fast, observer=observer)
+            jobs = _jobs_left(find(), journal, observer)
+            _tag(jobs, engine, partial(_keep, journal), fail_fast=fail_fast, observer=observer)
             journal.commit()
             try:
                 return _write(journal, destination, run, observer, adds=adds)
@@ -169,9 +159,7 @@ def scan_to_files(
                 log.warning(str(error))
 
 
-def _write(
-    journal: Journal, destination: Destination, run: Run, observer: Observer, *, adds: bool
-) -> Totals:
+def _write(journal: Journal, destination: Destination, run: Run, observer: Observer, *, adds: bool) -> Totals:
     totals = journal.totals()
     anew = journal.has if adds else None
     with FileOutputs(destination.targets, destination.failures, run, anew=anew) as outputs:
@@ -183,26 +171,39 @@ def _write(
 
 
 def _tag(
-    recordings: Iterable[Recording], engine: LocalEngine, sink: Sink, *, fail_fast: bool, observer: Observer
+    jobs: Iterator[Job],
+    engine: LocalEngine,
+    put: Callable[[Job, Result], None],
+    *,
+    fail_fast: bool,
+    observer: Observer,
 ) -> None:
-    def jobs() -> Iterator[Job]:
-        for position, recording in enumerate(recordings):
-            if sink.holds(position, recording):
-                observer.held(recording)
-            else:
-                yield Job(position, recording)
-
-    for outcome in engine.run(jobs()):
-        recording, result = outcome.job.recording, outcome.result
-        sink.put(outcome.job.position, recording, result)
-        observer.result(recording, result)
-        _note(recording, result)
+    for job, result in engine.run(jobs):
+        put(job, result)
+        observer.result(job.recording, result)
+        _note(job.recording, result)
         if fail_fast and result.failure:
             raise SertagError(
                 "fail_fast",
-                f"{recording.name}: {result.failure.message} ({result.failure.code});"
+                f"{job.recording.name}: {result.failure.message} ({result.failure.code});"
                 " stopped at this first failure, as --fail-fast says",
             )
+
+
+def _jobs_left(recordings: Iterable[Recording], journal: Journal, observer: Observer) -> Iterator[Job]:
+    for position, recording in enumerate(recordings):
+        if journal.holds(position, recording):
+            observer.held(recording)
+        else:
+            yield Job(position, recording)
+
+
+def _keep(journal: Journal, job: Job, result: Result) -> None:
+    journal.put(
+        *(job.position, job.recording, result.payload),
+        failed=result.failure is not None,
+        seconds=result.seconds,
+    )
 
 
 def _note(recording: Recording, result: Result) -> None:
@@ -216,19 +217,6 @@ def _note(recording: Recording, result: Result) -> None:
         log.error(result.failure.message, extra={**about, "code": result.failure.code, **more})
 
 
-class _Journalled:
-    """Results to the journal."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self.holds = journal.holds
-
-    def put(self, position: int, recording: Recording, result: Result) -> None:
-        self._journal.put(
-            position, recording, result.payload, failed=result.failure is not None, seconds=result.seconds
-        )
-
-
 class _Stream:
     """Results in order to writers, at once."""
 
@@ -238,14 +226,13 @@ class _Stream:
         self._spool: Spool[Recording] = Spool()
         self.totals = Totals()
 
-    def holds(self, position: int, recording: Recording) -> bool:
-        return False
-
-    def put(self, position: int, recording: Recording, result: Result) -> None:
+    def put(self, job: Job, result: Result) -> None:
         failed = result.failure is not None
         self.totals = Totals(
-            self.totals.tagged + (not failed), self.totals.failed + failed, self.totals.seconds + result.seconds
+            self.totals.tagged + (not failed),
+            self.totals.failed + failed,
+            self.totals.seconds + result.seconds,
         )
-        for payload, its in self._spool.put(position, result.payload, recording):
+        for payload, its in self._spool.put(job.position, result.payload, job.recording):
             for writer in self._writers:
                 write_result(payload, its.carried, writer, self._run)

@@ -77,10 +77,15 @@ def copy(
 def _check_settings(line: str, path: Path, run: Run) -> None:
     """Refuses to add to results of another model or other settings."""
     head = line[: line.index(',"warnings":')]
-    for name, value in (("model", {"name": run.model_name, "sha256": run.model_sha256}), ("settings", run.settings)):
+    for name, value in (
+        ("model", {"name": run.model_name, "sha256": run.model_sha256}),
+        ("settings", run.settings),
+    ):
         text = json.dumps({name: value}, ensure_ascii=False, separators=(",", ":"))[1:-1]
         if text not in head:
-            raise UsageError(f"--update: {path} is of another model or other settings; --overwrite starts anew")
+            raise UsageError(
+                f"--update: {path} is of another model or other settings; --overwrite starts anew"
+            )
 
 
 def _named(line: str, path: Path) -> tuple[str, bool]:
@@ -100,8 +105,7 @@ def failure_rows(path: Path) -> Iterator[tuple[str, str, str]]:
         table = csv.reader(stream)
         if tuple(next(table, ())) != FAILURE_COLUMNS:
             raise UsageError(f"--update: {path} is no list of failures of sertag's")
-        for name, code, message in table:
-            yield name, code, message
+        yield from ((name, code, message) for name, code, message in table)
 
 
 def _reading(path: Path) -> IO[str]:

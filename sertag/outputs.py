@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO
 
 from sertag.errors import UsageError
-from sertag.finished import FAILURE_COLUMNS, copy, failure_rows, held_names
 from sertag.files import Move, WholeFile, refuse_folder, writing
+from sertag.finished import FAILURE_COLUMNS, copy, failure_rows, held_names
 from sertag.results import decode
+from sertag.summary import Record
 from sertag.timeline import Failure
-from sertag.writers import FORMATS, Run, SummaryWriter, Totals, Writer
-from sertag.writers.base import Record
-
+from sertag.writers import FORMATS, Run, Totals, Writer
+from sertag.writers.summary_table import SummaryWriter
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive") / "calls"
     for number in range(36):
         seconds = 240.0 if number < 3 else 2.0 + number % 7
-        sound = np.tile(voice(min(seconds, 30.0), rate=8_000, seed=number), round(seconds / min(seconds, 30.0)))
+        sound = np.tile(
+            voice(min(seconds, 30.0), rate=8_000, seed=number), round(seconds / min(seconds, 30.0))
+        )
         if number % 4 == 0:
             sound = np.stack([sound, np.roll(sound, 8_000)], axis=1)
         write(folder / f"{number % 5}/{number:02d}.wav", sound, 8_000, subtype="ULAW")
@@ -196,7 +198,10 @@ def test_finished_outputs_are_not_replaced_unasked(archive: Path, cli: Cli) -> N
     (archive / "r.csv").write_text("mine")
     done = cli("scan", "calls/0", "--out", "r.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "sertag: r.csv: is there already; --overwrite starts anew, --update adds what it lacks\n"
+    assert (
+        done.stderr
+        == "sertag: r.csv: is there already; --overwrite starts anew, --update adds what it lacks\n"
+    )
     assert (archive / "r.csv").read_text() == "mine"
     assert sorted(os.listdir(archive)) == ["calls", "r.csv"]
     assert cli("scan", "calls/0", "--out", "r.csv", "--overwrite").returncode == 0
@@ -235,7 +240,9 @@ def test_update_adds_what_is_new(archive: Path, cli: Cli) -> None:
     assert "Tagged 1 of 4 recordings" in done.stderr
     failures = [row["file"] for row in csv.DictReader((archive / "r.csv.failures.csv").open())]
     assert failures == ["2/text.mp3", "3/cut.flac", "4/nothing.opus"]
-    objects = [json.loads(line) for line in gzip.decompress((archive / "r.jsonl.gz").read_bytes()).splitlines()]
+    objects = [
+        json.loads(line) for line in gzip.decompress((archive / "r.jsonl.gz").read_bytes()).splitlines()
+    ]
     assert len(objects) == 40
     assert {line["file"] for line in objects if "error" in line} == set(failures)
     assert (archive / "r.csv").read_bytes().startswith(before["r.csv"])
@@ -252,9 +259,7 @@ def test_update_adds_what_is_new(archive: Path, cli: Cli) -> None:
         (["--out", "mine.jsonl"], "mine.jsonl holds a line that is not of sertag's"),
     ],
 )
-def test_update_refuses_what_does_not_fit(
-    tmp_path: Path, cli: Cli, arguments: list[str], line: str
-) -> None:
+def test_update_refuses_what_does_not_fit(tmp_path: Path, cli: Cli, arguments: list[str], line: str) -> None:
     write(tmp_path / "calls/a.wav", voice(2.0))
     assert cli("scan", "calls", *(f"--out=r.{name}" for name in ("csv", "jsonl", "json"))).returncode == 0
     (tmp_path / "mine.jsonl").write_text('{"a": 1}\n')
@@ -273,7 +278,9 @@ def test_fail_fast_stops_and_goes_on(archive: Path, cli: Cli) -> None:
     command = ["scan", "calls", "--out", "r.csv", "--workers", "1"]
     done = cli(*command, "--fail-fast")
     assert done.returncode == 1
-    assert "1/empty.wav: has 0 bytes (empty); stopped at this first failure, as --fail-fast says" in done.stderr
+    assert (
+        "1/empty.wav: has 0 bytes (empty); stopped at this first failure, as --fail-fast says" in done.stderr
+    )
     assert sorted(os.listdir(archive)) == ["calls", "r.csv.journal", "r.csv.journal.parts"]
     write(archive / "calls/1/empty.wav", voice(2.0))
     os.truncate(archive / "calls/2/text.mp3", 0)
@@ -282,7 +289,9 @@ def test_fail_fast_stops_and_goes_on(archive: Path, cli: Cli) -> None:
     assert failures == ["2/text.mp3", "3/cut.flac", "4/nothing.opus"]
 
 
-def test_results_on_standard_output_come_in_order(archive: Path, cli: Cli, undisturbed: dict[str, bytes]) -> None:
+def test_results_on_standard_output_come_in_order(
+    archive: Path, cli: Cli, undisturbed: dict[str, bytes]
+) -> None:
     done = cli("scan", "calls", "--channels", "split", "--workers", "3")
     assert done.returncode == 3
     assert done.stdout == undisturbed["r.jsonl"].decode()
@@ -306,7 +315,8 @@ def test_a_full_disk_keeps_what_is_done(archive: Path, undisturbed: dict[str, by
 
 def test_lists_and_their_columns(archive: Path, cli: Cli) -> None:
     (archive / "list.csv").write_text(
-        'agent,file,note\nAnn,calls/3/08.wav,"said ""no"", twice"\nBob,calls/1/empty.wav,\nCy,calls/none.wav,x\n'
+        'agent,file,note\nAnn,calls/3/08.wav,"said ""no"", twice"\n'
+        "Bob,calls/1/empty.wav,\nCy,calls/none.wav,x\n"
     )
     done = cli("scan", "--list", "list.csv", "--out", "r.csv", "--out", "r.jsonl", "--summary", "s.csv")
     assert done.returncode == 3

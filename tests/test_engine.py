@@ -29,6 +29,7 @@ class Trouble(Tagger):
         name: str | None = None,
         on_block: Callable[[float, float], None] | None = None,
     ) -> Timeline:
+        """The timeline of a sample, if at all."""
         assert name
         marker = Path(path).parent / f"{name}.tried"
         if "once" in name and marker.exists():
@@ -89,13 +90,13 @@ def test_every_recording_ends_in_one_outcome(tmp_path: Path, workers: int) -> No
     names[12:12] = ["segfault once", "kill 2"]
     watching = Watching()
     codes = {}
-    for outcome in engine(watching, workers=workers).run(jobs(tmp_path, names)):
-        failure = outcome.result.failure
-        codes[outcome.job.recording.name] = failure.code if failure else None
+    for job, result in engine(watching, workers=workers).run(jobs(tmp_path, names)):
+        failure = result.failure
+        codes[job.recording.name] = failure.code if failure else None
         if failure and failure.code == "internal":
             assert "ValueError: of mine" in failure.message
-            assert outcome.result.trace
-            assert 'raise ValueError("of mine")' in outcome.result.trace
+            assert result.trace
+            assert 'raise ValueError("of mine")' in result.trace
         if failure and failure.code == "worker_died":
             assert ("SIGSEGV" if "segfault" in failure.file else "SIGKILL") in failure.message
     expected = dict.fromkeys(names) | {
@@ -116,8 +117,10 @@ def test_what_hangs_is_cut_off(tmp_path: Path) -> None:
     watching = Watching()
     started = time.monotonic()
     outcomes = {
-        outcome.job.recording.name: outcome.result.failure
-        for outcome in engine(watching, timeout=1.5).run(jobs(tmp_path, ["good", "hang", "good 2", "good 3"]))
+        job.recording.name: result.failure
+        for job, result in engine(watching, timeout=1.5).run(
+            jobs(tmp_path, ["good", "hang", "good 2", "good 3"])
+        )
     }
     assert time.monotonic() - started < 20
     hung = outcomes.pop("hang")
@@ -146,7 +149,9 @@ def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    running = LocalEngine(stillborn, workers=2, timeout=None, observer=Watching()).run(jobs(tmp_path, ["good"]))
+    running = LocalEngine(stillborn, workers=2, timeout=None, observer=Watching()).run(
+        jobs(tmp_path, ["good"])
+    )
     with pytest.raises(SertagError, match=r"worker processes end before they start \(SIGKILL\)"):
         next(running)
     assert children() == []

@@ -93,7 +93,9 @@ def test_a_row_takes_little_room(tmp_path: Path) -> None:
     with Journal(path, SETTINGS) as journal:
         for position in range(count):
             name = f"2026/11/21/agent-0042/call-{position:08d}-left-and-right.wav"
-            journal.put(position, recording(name, 480_044, 1_763_733_600_000_000_000), b"", failed=False, seconds=60.0)
+            journal.put(
+                position, recording(name, 480_044, 1_763_733_600_000_000_000), b"", failed=False, seconds=60.0
+            )
     assert path.stat().st_size / count < 300
 
 

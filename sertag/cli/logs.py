@@ -26,7 +26,9 @@ def open_log(path: Path | None, *, verbose: bool) -> None:
         try:
             handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise SertagError("output_failed", f"--log {path}: cannot be written: {error.strerror}") from error
+            raise SertagError(
+                "output_failed", f"--log {path}: cannot be written: {error.strerror}"
+            ) from error
         handler.setFormatter(_JsonFormatter())
         log.addHandler(handler)
     if verbose:

@@ -85,9 +85,7 @@ def scan(
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option(
-            "--overwrite", help="Start anew, over outputs that are there.", rich_help_panel=_OUTPUT
-        ),
+        typer.Option("--overwrite", help="Start anew, over outputs that are there.", rich_help_panel=_OUTPUT),
     ] = False,
     update: Annotated[
         bool,
@@ -183,7 +181,7 @@ def scan(
 ) -> None:
     """Tag recordings: when does a voice sound angry, happy, sad, afraid, disgusted or neutral?
 
-    With --out, a run that was cut off, however hard, goes on where it was when the same command is given again.
+    With --out, a run that was cut off, however hard, goes on where it was when the command is given again.
 
     Exit status: 0 all tagged, 1 fatal, 2 usage, 3 some recordings failed, 4 none found, 130 interrupted.
     """
@@ -201,7 +199,11 @@ def scan(
     find, carried = _source(paths, list_file, include or [], exclude or [])
     targets = [target_of(path) for path in out or []] + ([summary_target(summary)] if summary else [])
     destination = Destination.of(targets, journal) if out else None
-    for path in [*(target.path for target in targets), *([journal] if journal else []), *([log] if log else [])]:
+    for path in [
+        *(target.path for target in targets),
+        *([journal] if journal else []),
+        *([log] if log else []),
+    ]:
         if path.exists() and any(os.path.samefile(path, named) for named in paths or []):
             raise UsageError(f"{path}: is one of the recordings")
     make_tagger = partial(
@@ -270,7 +272,9 @@ def _check(
     if out and format:
         raise UsageError("--format is for standard output; with --out the extension names the format")
     if not out and (journal or resumes):
-        raise UsageError("--journal, --overwrite, --update and --retry-failed are for files; name one with --out")
+        raise UsageError(
+            "--journal, --overwrite, --update and --retry-failed are for files; name one with --out"
+        )
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: give seconds, more than 0")
 
@@ -298,4 +302,5 @@ def _interrupted(done: int, destination: Destination | None, *, overwrite: bool)
     if destination is None:
         return "interrupted"
     command = "the same command without --overwrite" if overwrite else "the same command"
-    return f"interrupted; {done:,} recordings are done and kept in {destination.journal}: {command} goes on from there"
+    kept = f"{done:,} recordings are done and kept in {destination.journal}"
+    return f"interrupted; {kept}: {command} goes on from there"

@@ -1,8 +1,8 @@
 """Tags recordings on several processes of this machine, one interpreter each, and survives all of them.
 
 A worker that dies costs the recording that it was at one more try, then the failure ``worker_died``;
-one that hangs is killed and its recording is the failure ``timeout``. What else was on its way to that worker goes to
-another one.
+one that hangs is killed and its recording is the failure ``timeout``. What else was on its way to that
+worker goes to another one.
 """
 
 from __future__ import annotations
@@ -42,14 +42,6 @@ class Job:
     position: int
     recording: Recording
     tries: int = 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job."""
-
-    job: Job
-    result: Result
 
 
 class Observer(Protocol):
@@ -92,8 +84,8 @@ class LocalEngine:
         self._again: deque[Job] = deque()
         self._unready = 0
 
-    def run(self, jobs: Iterator[Job]) -> Iterator[Outcome]:
-        """Does jobs; outcomes come in the order in which they are done.
+    def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Result]]:
+        """Does jobs; they come back with their results in the order in which they are done.
 
         Raises:
             SertagError: ``no_worker`` where workers die before they start.
@@ -126,7 +118,7 @@ class LocalEngine:
     def _next(self, jobs: Iterator[Job]) -> Job | None:
         return self._again.popleft() if self._again else next(jobs, None)
 
-    def _collect(self) -> Iterator[Outcome]:
+    def _collect(self) -> Iterator[tuple[Job, Result]]:
         workers = {worker.connection: worker for worker in self._pool}
         for connection in wait(list(workers), timeout=_TICK):
             assert isinstance(connection, Connection)
@@ -142,9 +134,9 @@ class LocalEngine:
                 worker.heard(message)
                 self._observer.progress(worker.jobs[0].recording, message.share, message.seconds)
             elif isinstance(message, Result):
-                yield Outcome(worker.done(), message)
+                yield worker.done(), message
 
-    def _bury(self, worker: _Worker) -> Iterator[Outcome]:
+    def _bury(self, worker: _Worker) -> Iterator[tuple[Job, Result]]:
         """Takes a dead worker's jobs back."""
         reason = worker.kill()
         self._pool.remove(worker)
@@ -157,7 +149,7 @@ class LocalEngine:
             self._again.extendleft(reversed(worker.jobs))
             return
         culprit = worker.jobs[0] if worker.jobs else None
-        self._observer.lost_worker(culprit and culprit.recording, reason)
+        self._observer.lost_worker(culprit.recording if culprit else None, reason)
         self._again.extendleft(reversed(list(worker.jobs)[1:]))
         if culprit is None:
             return
@@ -165,9 +157,9 @@ class LocalEngine:
             self._again.appendleft(replace(culprit, tries=culprit.tries + 1))
         else:
             message = f"ended its worker process twice ({reason}); is it damaged, or memory short?"
-            yield Outcome(culprit, Result.failed(culprit.recording.name, "worker_died", message))
+            yield culprit, Result.failed(culprit.recording.name, "worker_died", message)
 
-    def _cut_off(self) -> Iterator[Outcome]:
+    def _cut_off(self) -> Iterator[tuple[Job, Result]]:
         """Kills workers that have been at a recording for too long."""
         for worker in list(self._pool):
             limit = worker.expected if self._timeout is None else self._timeout
@@ -178,7 +170,7 @@ class LocalEngine:
                 self._again.extendleft(reversed(rest))
                 self._observer.lost_worker(job.recording, f"cut off after {limit:.0f} s")
                 message = f"was not done after {limit:.0f} s; --timeout allows it longer"
-                yield Outcome(job, Result.failed(job.recording.name, "timeout", message))
+                yield job, Result.failed(job.recording.name, "timeout", message)
 
     def _dismiss(self) -> None:
         """Ends workers that there is nothing left for."""

@@ -51,7 +51,9 @@ class Result:
     trace: str | None = None
 
     @classmethod
-    def failed(cls, name: str, code: str, message: str, *, elapsed: float = 0.0, trace: str | None = None) -> Result:
+    def failed(
+        cls, name: str, code: str, message: str, *, elapsed: float = 0.0, trace: str | None = None
+    ) -> Result:
         """The result of a recording that cannot be tagged."""
         failure = Failure(name, code, message)
         return cls(encode(failure), failure, 0.0, elapsed=elapsed, trace=trace)
