@@ -68,7 +68,8 @@ def cells_of(timeline: Timeline, channel: ChannelTimeline) -> Cells:
     # A cell is what most of its windows are: speech or not, certain or not.
     label = np.where(2 * certain >= np.maximum(tagged, 1), means.argmax(axis=1), labels)
     label = np.where(2 * tagged >= covering, label, -1)
-    negative = means[:, np.array(timeline.valence) < 0].sum(axis=1)
+    # Rounded shares may come to a little more than 1.
+    negative = np.minimum(means[:, np.array(timeline.valence) < 0].sum(axis=1), 1.0)
     spoken = np.where(label >= 0, speech / covering, 0.0) * (end - start)
     return Cells(start, end, spoken, label, means.max(axis=1), negative)
 

@@ -98,7 +98,8 @@ def negative_share(timeline: Timeline, quarter: Quarter) -> float | None:
     if quarter.dominant is None:
         return None
     pairs = zip(timeline.labels, timeline.valence, strict=True)
-    return _rounded(sum(quarter.emotions[label] for label, valence in pairs if valence < 0))
+    # Rounded shares may come to a little more than 1.
+    return min(_rounded(sum(quarter.emotions[label] for label, valence in pairs if valence < 0)), 1.0)
 
 
 def _quarter(seconds: list[float], names: tuple[str, ...]) -> Quarter:

@@ -119,7 +119,7 @@ def test_payloads_are_small_and_quick() -> None:
     assert time.perf_counter() - began < 0.3
 
 
-def test_a_timeline_is_not_in_memory_twice() -> None:
+def test_a_window_takes_less_than_a_hundred_bytes() -> None:
     timeline = made_timeline(100_000)
     arrays = timeline.channels[0].windows.arrays
     assert sum(array.nbytes for array in arrays) < 100 * 100_000

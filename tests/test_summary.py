@@ -120,3 +120,13 @@ def test_a_tail_shorter_than_a_millisecond_belongs_to_the_last_window() -> None:
     cells = cells_of(longer, longer.channels[0])
     assert len(cells.label) == 5
     assert set(cells.label) == {0}
+
+
+def test_rounded_shares_come_to_no_more_than_everything() -> None:
+    heard = timeline(["angry"] * 4)
+    channel = heard.channels[0]
+    windows = replace(channel.windows, probabilities=np.full((4, 2), 0.50005))
+    heard = replace(heard, valence=(-1, -1), channels=(replace(channel, windows=windows),))
+    worst = summarise(heard, heard.channels[0]).most_negative
+    assert worst is not None
+    assert worst.negative == 1
