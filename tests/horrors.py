@@ -156,7 +156,7 @@ def _odd_names(folder: Path) -> dict[str, Fate]:
         b"@SUM(A1).wav",
         b"<b>&amp;.wav",
         b"*?[a-z].wav",
-        " leading and trailing .wav".encode(),
+        b" leading and trailing .wav",
         "\N{MICROPHONE}\N{ZERO WIDTH JOINER}\N{RIGHT-TO-LEFT OVERRIDE}vaw.wav".encode(),
         b"caf\xe9 \xff\xfe.wav",
         b"long" * 61 + b"er.wav",
