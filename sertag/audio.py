@@ -19,6 +19,7 @@ from sertag.headers import (
     foreign_codec,
     is_cut_ogg,
     is_mpeg,
+    is_sample_dump,
     promised_frames,
     unfinished_wav,
     unmeasured_mpeg,
@@ -187,6 +188,10 @@ class AudioReader:
 
     def _decoder(self) -> tuple[_Sequential, int | None]:
         """The decoder, and how many samples per channel the header promises, where it does."""
+        head = self._head()
+        if is_sample_dump(head):
+            raise RecordingError("not_audio", "is a MIDI sample dump")
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
         file = self._decode(self._descriptor)
         if file.format == "MP3":
             at = os.lseek(self._descriptor, 0, os.SEEK_CUR)
@@ -194,7 +199,7 @@ class AudioReader:
             if unmeasured.frames != file.frames:
                 return unmeasured, None
             os.lseek(self._descriptor, at, os.SEEK_SET)
-        elif file.frames == 0 and (view := unfinished_wav(self._descriptor, self._head())):
+        elif file.frames == 0 and (view := unfinished_wav(self._descriptor, head)):
             self.warnings.append("was never finished by what recorded it; all that is there was read")
             return self._decode(view), None
         elif file.frames == _UNKNOWN_LENGTH:

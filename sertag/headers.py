@@ -57,6 +57,8 @@ _WAV_CODECS = {
 }
 """Format tags of WAV, as RFC 2361 and its successors list them, that libsndfile does not know."""
 
+_SAMPLE_DUMP = b"\xf0\x7e"
+
 _PROMISES = (
     # Bytes, of which some are there: WAV, AIFF, 8SVX; AU; WVE; W64.
     re.compile(
@@ -80,6 +82,14 @@ def foreign_codec(head: bytes) -> str | None:
         name = _WAV_CODECS.get(tag) if at > 0 else None
         return f"{name} in WAV" if name else None
     return next((name for at, mark, name in _SIGNATURES if head.startswith(mark, at)), None)
+
+
+def is_sample_dump(head: bytes) -> bool:
+    """Whether a file is a MIDI sample dump.
+
+    Of a damaged one libsndfile writes to standard output, among our own, and reads what lacks as silence.
+    """
+    return head.startswith(_SAMPLE_DUMP)
 
 
 def promised_frames(log: str, frames: int) -> int:

@@ -354,3 +354,9 @@ def test_nothing_is_printed_about_damage(variable_rate: Path, error_output: str)
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_a_sample_dump_is_not_opened(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError) as caught:
+        read(write(tmp_path / "a.sds", voice(1.0)))
+    assert (caught.value.code, caught.value.message) == ("not_audio", "is a MIDI sample dump")
