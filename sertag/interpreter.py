@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
@@ -43,6 +44,8 @@ class Interpreter(Protocol):
 PACKAGES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 """Packages that bring an interpreter, the preferred one first, and the module that holds it."""
 
+_SILENCE = threading.Lock()
+
 
 def installed_packages() -> list[str]:
     """Which of :data:`PACKAGES` are installed, the preferred one first."""
@@ -74,9 +77,13 @@ def load_interpreter(network: bytes, package: str | None = None) -> tuple[Interp
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Keeps what native libraries print off standard error."""
-    sys.stderr.flush()
-    with open(os.devnull, "wb") as nowhere:
+    """Keeps what native libraries print off standard error. One thread at a time: there is but one."""
+    if sys.stderr is None:
+        # Closed by whoever started us; the descriptor may be another file's by now.
+        yield
+        return
+    with _SILENCE, open(os.devnull, "wb") as nowhere:
+        sys.stderr.flush()
         kept = os.dup(2)
         try:
             os.dup2(nowhere.fileno(), 2)
