@@ -108,7 +108,7 @@ class Tagger:
                 hop=self.hop,
                 channels=tuple(track.timeline(reader.duration) for track in tracks),
                 talk=conversation.talk(reader.duration) if len(tracks) > 1 else None,
-                warnings=tuple(getattr(reader, "warnings", ())),
+                warnings=tuple(reader.warnings),
             )
 
     def tag_windows(
