@@ -138,6 +138,7 @@ def scan_to_files(
         SertagError: ``fail_fast``, ``output_failed``; the journal holds what is done.
         KeyboardInterrupt: where the observer says so; likewise.
     """
+    destination.check()
     if resumption.overwrite:
         discard(destination.journal)
     elif (totals := finish_earlier(destination.journal)) and not resumption.update:

@@ -95,7 +95,7 @@ class Journal:
         row = self._database.execute(
             "SELECT size, modified, failed FROM recordings WHERE name = ?", (recording.name,)
         ).fetchone()
-        if row is None or row[:2] != (recording.size, recording.modified) or (row[2] and self._retry_failed):
+        if row is None or row[:2] != _state(recording) or (row[2] and self._retry_failed):
             return False
         self._database.execute(
             "UPDATE recordings SET position = ?, carried = ? WHERE name = ?",
@@ -117,7 +117,7 @@ class Journal:
             self._database.execute(
                 "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(recording.name, position, recording.size, recording.modified),
+                    *(recording.name, position, *_state(recording)),
                     *(failed, seconds, *place, _carried(recording)),
                 ),
             )
@@ -258,6 +258,11 @@ def discard(path: Path) -> None:
 
 def _parts_path(path: Path) -> Path:
     return path.with_name(path.name + ".parts")
+
+
+def _state(recording: Recording) -> tuple[int, int]:
+    """Size and time of modification, which a file system may put beyond what SQLite holds."""
+    return recording.size, recording.modified % 2**62
 
 
 def _carried(recording: Recording) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,17 @@ class Destination:
         if len({path.resolve() for path in paths}) < len(paths):
             raise UsageError("--out: the same file is given twice, or is that of the failures")
         return cls(tuple(targets), failures, journal)
+
+    def check(self) -> None:
+        """Finds out before anything is tagged whether the files can be written.
+
+        Raises:
+            SertagError: ``output_failed``, saying why not.
+        """
+        for path in (*(target.path for target in self.targets), self.failures):
+            with writing(path):
+                refuse_folder(path)
+                os.stat(path.parent)
 
     def adds(self, *, update: bool) -> bool:
         """Whether finished files are there, to be added to.
