@@ -91,29 +91,21 @@ def _record(header: list[Any], body: bytes, at: int, run: Run) -> Record:
 
 
 def _pack_windows(windows: Windows) -> bytes:
-    """Steps and lengths in ms; then emotions, levels in tenths of a dB, speech and probabilities."""
-    start, end = _whole(windows.start, 1_000), _whole(windows.end, 1_000)
-    times = (np.diff(start, prepend=0), end - start)
+    """Steps of start and end in ms; then emotions, levels in tenths of a dB, speech and probabilities."""
+    times = np.stack([_whole(windows.start, 1_000), _whole(windows.end, 1_000)])
     shares = (_whole(column, 10_000) for column in (windows.speech, *windows.probabilities.T))
-    values = (windows.emotion.astype(np.int64), _whole(windows.level, 10), *shares)
-    return b"".join([np.stack(times).astype(_TIMES).tobytes(), np.stack(values).astype(_VALUES).tobytes()])
+    values = np.stack([windows.emotion.astype(np.int64), _whole(windows.level, 10), *shares])
+    steps = np.diff(times, prepend=0)
+    return b"".join([steps.astype(_TIMES).tobytes(), values.astype(_VALUES).tobytes()])
 
 
 def _unpack_windows(body: bytes, at: int, count: int, labels: tuple[str, ...]) -> Windows:
     rows = 3 + len(labels)
-    times = np.frombuffer(body, _TIMES, 2 * count, at)
-    values = np.frombuffer(body, _VALUES, rows * count, at + times.nbytes).reshape(rows, count)
-    start = times[:count].cumsum(dtype=np.int64)
+    steps = np.frombuffer(body, _TIMES, 2 * count, at)
+    values = np.frombuffer(body, _VALUES, rows * count, at + steps.nbytes).reshape(rows, count)
+    start, end = steps.reshape(2, count).cumsum(axis=1, dtype=np.int64) / 1_000
     shares = values[2:] / 10_000
-    return Windows(
-        labels,
-        start / 1_000,
-        (start + times[count:]) / 1_000,
-        values[0],
-        shares[0],
-        values[1] / 10,
-        shares[1:].T,
-    )
+    return Windows(labels, start, end, values[0], shares[0], values[1] / 10, shares[1:].T)
 
 
 def _whole(values: npt.NDArray[np.float64], unit: int) -> npt.NDArray[np.int64]:
@@ -151,21 +143,18 @@ def _unpack_summary(
     numbers: tuple[int, ...], duration: float, speech_seconds: float, names: tuple[str, ...]
 ) -> ChannelSummary:
     width = 1 + len(names)
-    figures = [number / 10_000 for number in numbers]
-    whole, *quarters = (
-        (
-            names[numbers[at]] if numbers[at] >= 0 else None,
-            dict(zip(names, figures[at + 1 : at + width], strict=True)),
-        )
-        for at in range(0, 5 * width, width)
-    )
-    *seconds, trend, start, end, negative, mean_level = figures[5 * width :]
-    dominant, emotions = whole
+    parts = []
+    for at in range(0, 5 * width, width):
+        pairs = zip(names, numbers[at + 1 : at + width], strict=True)
+        shares = {name: number / 10_000 for name, number in pairs}
+        parts.append((names[numbers[at]] if numbers[at] >= 0 else None, shares))
+    (dominant, emotions), *quarters = parts
     uncertain = emotions.pop(UNCERTAIN)
+    *seconds, trend, start, end, negative, mean_level = numbers[5 * width :]
     return ChannelSummary(
         *(round(duration, 4), round(speech_seconds, 4), emotions, dominant, uncertain),
-        tuple(Quarter(part, *quarter) for part, quarter in zip(seconds, quarters, strict=True)),
-        None if numbers[-5] == _NONE else trend,
-        None if negative < 0 else Interval(start, end, negative),
-        None if numbers[-1] == _NONE else mean_level,
+        tuple([Quarter(part / 10_000, *quarter) for part, quarter in zip(seconds, quarters, strict=True)]),
+        None if trend == _NONE else trend / 10_000,
+        None if negative < 0 else Interval(start / 10_000, end / 10_000, negative / 10_000),
+        None if mean_level == _NONE else mean_level / 10_000,
     )
