@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from sertag.results import decode
 from sertag.summary import Record
 from sertag.timeline import Failure
 from sertag.writers import FORMATS, Run, Totals, Writer
+from sertag.writers.csv_table import csv_row
 from sertag.writers.summary_table import SummaryWriter
 
 
@@ -210,10 +210,8 @@ class FileOutputs:
             first = self._failures is None
             if self._failures is None:
                 self._failures = WholeFile(self._failures_path)
-            table = csv.writer(self._failures.stream, lineterminator="\n")
-            if first:
-                table.writerow(FAILURE_COLUMNS)
-            table.writerow(row)
+            for line in (FAILURE_COLUMNS, row) if first else (row,):
+                self._failures.stream.write(csv_row(line) + "\n")
 
     def _files(self) -> list[WholeFile]:
         return [file for file, _ in self._outputs] + ([self._failures] if self._failures else [])
