@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sertag.adaptation import EmotionEffects
+from sertag.adaptation import DoubleArray, EmotionEffects
 from sertag.errors import ModelError
 from sertag.features import FeatureSettings
 from sertag.labels import in_order
@@ -27,6 +27,10 @@ SCHEMA = "sertag-model/2"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
+_SMALLEST, _GREATEST = 1e-3, 1e3
+"""Bounds of what normalises the inputs, which are decibels and octaves, and of the temperatures below 1."""
+_GREATEST_EFFECT = 50.0
+"""In deviations, decibels, or the logarithm of a deviation: its exponential still fits a float32."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def unpack(content: bytes, path: Path) -> tuple[bytes, ModelMetadata]:
         raise ModelError(f"{path}: its metadata are damaged; make or fetch the file again") from error
     try:
         return _checked(content, document, path)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelError(f"{path}: its metadata are incomplete or malformed ({error})") from error
 
 
@@ -120,44 +124,61 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     if hashlib.sha256(network).hexdigest() != document["network"]["sha256"]:
         raise ModelError(f"{path}: its network is damaged (checksum differs); make or fetch the file again")
     labels = tuple(document["labels"])
-    if labels != in_order(labels) or len(document["valence"]) != len(labels):
+    valence = tuple(document["valence"])
+    if labels != in_order(labels) or len(valence) != len(labels):
         raise ValueError("labels")
+    if not all(type(value) is int and value in (-1, 0, 1) for value in valence):
+        raise ValueError("valence")
     features = FeatureSettings(**document["features"])
-    normalisation = Normalisation(
-        np.array(document["normalisation"]["mean"], dtype=np.float32),
-        np.array(document["normalisation"]["deviation"], dtype=np.float32),
-    )
-    if not normalisation.mean.shape == normalisation.deviation.shape == (features.inputs,):
+    inputs = (features.inputs,)
+    mean = _numbers(document["normalisation"]["mean"], inputs, _GREATEST, "normalisation")
+    deviation = _numbers(document["normalisation"]["deviation"], inputs, _GREATEST, "normalisation")
+    if not (deviation >= _SMALLEST).all():
         raise ValueError("normalisation")
+    shapes = {"mean": (len(labels), *inputs), "level": (len(labels),), "deviation": (len(labels), *inputs)}
     effects = EmotionEffects(
-        **{name: np.array(value, dtype=float) for name, value in document["effects"].items()}
+        **{
+            name: _numbers(value, shapes[name], _GREATEST_EFFECT, "effects")
+            for name, value in document["effects"].items()
+        }
     )
-    shape = (len(labels), features.inputs)
-    if not (effects.mean.shape == effects.deviation.shape == shape and effects.level.shape == shape[:1]):
-        raise ValueError("effects")
-    if not all(np.isfinite(values).all() for values in (effects.mean, effects.level, effects.deviation)):
-        raise ValueError("effects")
     if not all(
         isinstance(document["about"]["split"][side], list) for side in ("training", "validation", "test")
     ):
         raise ValueError("split")
     window = float(document["window"])
     calibration = Calibration(**{name: float(value) for name, value in document["temperature"].items()})
-    if not (0 < window <= 600 and all(0 < value < 1_000 for value in asdict(calibration).values())):
+    if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in asdict(calibration).values())):
         raise ValueError("window or temperature")
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
         raise ValueError("window is no multiple of the hop")
-    if not (np.isfinite(normalisation.mean).all() and (normalisation.deviation > 0).all()):
-        raise ValueError("normalisation")
     return network, ModelMetadata(
-        name=str(document["name"]),
-        version=str(document["version"]),
+        name=_text(document["name"], "name"),
+        version=_text(document["version"], "version"),
         labels=labels,
-        valence=tuple(int(value) for value in document["valence"]),
+        valence=valence,
         features=features,
-        normalisation=normalisation,
+        normalisation=Normalisation(mean.astype(np.float32), deviation.astype(np.float32)),
         effects=effects,
         window=window,
         calibration=calibration,
         about=dict(document["about"]),
     )
+
+
+def _numbers(value: Any, shape: tuple[int, ...], most: float, what: str) -> DoubleArray:
+    """An array of a shape, of numbers of at most some size.
+
+    Raises:
+        ValueError: naming what they are, for anything else.
+    """
+    numbers = np.array(value, dtype=np.float64)
+    if numbers.shape != shape or not (np.abs(numbers) <= most).all():
+        raise ValueError(what)
+    return numbers
+
+
+def _text(value: Any, what: str) -> str:
+    if not (isinstance(value, str) and value.isprintable() and 0 < len(value) <= 100):
+        raise ValueError(what)
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from sertag.types import FloatArray
 
 SHIPPED = Path(__file__).parent / "models"
 """Folder of the models that come with the package."""
+
+_LARGEST = 64 * 2**20
 
 
 class Model:
@@ -33,6 +36,8 @@ class Model:
     def __init__(self, name: str = "default", *, package: str | None = None) -> None:
         self.path = locate(name)
         try:
+            if self.path.stat().st_size > _LARGEST:
+                raise ModelError(f"{self.path}: is larger than any model, {_LARGEST // 2**20} MiB")
             self._content = self.path.read_bytes()
         except OSError as error:
             raise ModelError(f"{self.path}: cannot be read: {error.strerror}") from error
@@ -45,7 +50,8 @@ class Model:
         expected = (1, self.metadata.window_frames, self.metadata.features.inputs, VIEWS)
         if len(inputs) != 1 or tuple(inputs[0]["shape"]) != expected or inputs[0]["dtype"] != np.float32:
             raise ModelError(f"{self.path}: its network does not take what its metadata say")
-        if len(outputs) != 1 or tuple(outputs[0]["shape"]) != (1, len(self.metadata.labels)):
+        given = (1, len(self.metadata.labels))
+        if len(outputs) != 1 or tuple(outputs[0]["shape"]) != given or outputs[0]["dtype"] != np.float32:
             raise ModelError(f"{self.path}: its network does not give what its metadata say")
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
 
@@ -86,10 +92,10 @@ def locate(name: str) -> Path:
         ModelError: where there is neither.
     """
     shipped = SHIPPED / f"{name}.tflite"
-    if "/" not in name and shipped.is_file():
+    # Unlike Path.is_file, it takes a name that is too long, or a folder that is closed, for no file.
+    if "/" not in name and os.path.isfile(shipped):
         return shipped
-    path = Path(name)
-    if path.is_file():
-        return path
+    if os.path.isfile(name):
+        return Path(name)
     names = ", ".join(sorted(model.stem for model in SHIPPED.glob("*.tflite")))
     raise ModelError(f"{name}: neither a model file nor the name of a shipped model ({names})")

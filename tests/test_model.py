@@ -27,6 +27,10 @@ EFFECTS = {
     "level": METADATA.effects.level.tolist(),
     "deviation": METADATA.effects.deviation.tolist(),
 }
+NORMALISATION = {
+    "mean": METADATA.normalisation.mean.tolist(),
+    "deviation": METADATA.normalisation.deviation.tolist(),
+}
 
 
 def inputs(model: Model, seed: int) -> FloatArray:
@@ -142,6 +146,21 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"normalisation": {"mean": [], "deviation": []}},
         {"about": None},
         {"window": 3.005},
+        {"window": 10**400},
+        {"valence": [0.5, -1, -1, 1, 0, -1]},
+        {"valence": [-1, -1, -1, 10**9, 0, -1]},
+        {"valence": [float("inf"), -1, -1, 1, 0, -1]},
+        {"name": ""},
+        {"name": None},
+        {"name": "two\nlines"},
+        {"version": ["1"]},
+        {"network": {"bytes": float("inf"), "sha256": ""}},
+        {"temperature": {"one_clip": 10**400, "adapted": 1.5}},
+        {"temperature": {"one_clip": 1e-300, "adapted": 1.5}},
+        {"effects": {**EFFECTS, "level": [900.0, *EFFECTS["level"][1:]]}},
+        {"normalisation": {**NORMALISATION, "mean": [1e300, *NORMALISATION["mean"][1:]]}},
+        {"normalisation": {**NORMALISATION, "deviation": [1e-30, *NORMALISATION["deviation"][1:]]}},
+        {"normalisation": {**NORMALISATION, "deviation": 10**400}},
         {"features": {"hop_length": 0}},
         {"features": {"hop_length": "320"}},
         {"features": {"fft_length": 512}},
@@ -164,13 +183,24 @@ def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
 
 
 def test_metadata_that_are_right_are_taken(tmp_path: Path) -> None:
-    path = rewritten(tmp_path / "right.tflite", {"effects": EFFECTS, "name": "another"})
+    path = rewritten(
+        tmp_path / "right.tflite", {"effects": EFFECTS, "normalisation": NORMALISATION, "name": "another"}
+    )
     metadata = Model(str(path)).metadata
     assert metadata.name == "another"
     assert np.array_equal(metadata.effects.mean, METADATA.effects.mean)
     assert metadata.calibration == METADATA.calibration
 
 
-def test_an_unknown_name() -> None:
-    with pytest.raises(ModelError, match=r"nope: neither a model file nor .*default"):
-        Model("nope")
+@pytest.mark.parametrize("name", ["nope", "n" * 300, "n/" * 3_000, "/dev/null/nope", "/dev/zero", "."])
+def test_an_unknown_name(name: str) -> None:
+    with pytest.raises(ModelError, match=r": neither a model file nor .*default"):
+        Model(name)
+
+
+def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.tflite"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ModelError, match="is larger than any model"):
+        Model(str(path))
