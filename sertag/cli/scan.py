@@ -189,7 +189,7 @@ def scan(
     from sertag.cli.interrupt import Interrupt
     from sertag.cli.logs import open_log
     from sertag.cli.progress import ScanProgress
-    from sertag.engines.local import LocalEngine
+    from sertag.engines.local import LocalEngine, processors
     from sertag.outputs import Destination, FileOutputs, summary_target, target_of
     from sertag.tagger import Tagger
     from sertag.writers import FORMATS
@@ -221,7 +221,7 @@ def scan(
         where = list_file or ", ".join(paths or [])
         raise NothingFoundError(f"{where}: no recording found; nothing was written")
     open_log(log, verbose=verbose)
-    processes = workers or len(os.sched_getaffinity(0))
+    processes = workers or processors()
     with (
         Interrupt() as interrupt,
         ScanProgress(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -228,3 +229,9 @@ class _Worker:
     def _restart(self) -> None:
         self.started = time.monotonic()
         self.expected = _LEAST_TIMEOUT
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    # Containers and batch systems lend fewer than the machine has.
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
