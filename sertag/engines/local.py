@@ -142,6 +142,7 @@ class LocalEngine:
         reason = worker.kill()
         self._pool.remove(worker)
         if not worker.ready:
+            self._observer.lost_worker(None, reason)
             self._unready += 1
             if self._unready >= _STARTS:
                 raise SertagError(
