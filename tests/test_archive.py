@@ -149,7 +149,9 @@ def test_killed_workers_are_replaced(archive: Path, undisturbed: dict[str, bytes
     while process.poll() is None and killed < 2:
         workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         if workers:
-            os.kill(int(workers[0]), signal.SIGKILL)
+            # It may have ended by itself meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(workers[0]), signal.SIGKILL)
             killed += 1
             # So far apart that no recording is hit twice.
             time.sleep(0.7)
@@ -157,7 +159,8 @@ def test_killed_workers_are_replaced(archive: Path, undisturbed: dict[str, bytes
     log = [json.loads(line) for line in (archive / "log").read_text().splitlines()]
     (archive / "log").unlink()
     assert results(archive) == undisturbed
-    assert sum("lost a worker process: SIGKILL" in line["message"] for line in log) == killed >= 1
+    lost = sum("lost a worker process: SIGKILL" in line["message"] for line in log)
+    assert 1 <= lost <= killed
     assert (log[0]["message"], log[-1]["message"]) == ("started", "finished")
     assert log[-1]["totals"] == {"found": 40, "tagged": 36, "failed": 4}
     assert {line["level"] for line in log} == {"info", "warning", "error"}
