@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sertag import __version__
 from sertag.discovery import Recording
 from sertag.engines.local import Job, LocalEngine
 from sertag.engines.worker import Result
-from sertag.errors import SertagError
+from sertag.errors import SertagError, UsageError
 from sertag.files import put_in_place
 from sertag.journal import Journal, discard, finish_earlier
 from sertag.outputs import Destination, FileOutputs, write_result
@@ -142,13 +143,26 @@ def scan_to_files(
     destination.check()
     if resumption.overwrite:
         discard(destination.journal)
-    elif (totals := finish_earlier(destination.journal)) and not resumption.update:
-        return totals
-    # A journal that is there says that outputs beside it, if any, were to be replaced or added to already.
+    elif (
+        (earlier := finish_earlier(destination.journal))
+        and not resumption.update
+        and earlier.settings.items() >= settings.items()
+        and earlier.paths >= destination.places()
+    ):
+        return earlier.totals
     continues = destination.journal.exists() and not resumption.update
-    adds = not (resumption.overwrite or continues) and destination.adds(update=resumption.update)
+    adds = not (resumption.overwrite or continues) and destination.adds(run, update=resumption.update)
     settings = {**settings, "update": adds}
-    with Journal(destination.journal, settings, retry_failed=resumption.retry_failed) as journal:
+    there = sorted(place for place in destination.places() if os.path.exists(place))
+    with Journal(
+        destination.journal, settings, retry_failed=resumption.retry_failed, replaces=there
+    ) as journal:
+        for place in there:
+            if place not in journal.replaces:
+                raise UsageError(
+                    f"{place}: is there, and was not when the run in {journal.path} began; move it away,"
+                    " or --overwrite starts anew"
+                )
         if adds:
             journal.hold(destination.held(failed=not resumption.retry_failed))
         while True:
@@ -219,22 +233,31 @@ def _note(recording: Recording, result: Result) -> None:
         log.error(result.failure.message, extra={**about, "code": result.failure.code, **more})
 
 
+class _Item(NamedTuple):
+    """What goes with a result that waits for its turn."""
+
+    carried: tuple[str, ...]
+    failed: bool
+    seconds: float
+
+
 class _Stream:
     """Results in order to writers, at once."""
 
     def __init__(self, writers: Sequence[Writer | FileOutputs], run: Run) -> None:
         self._writers = writers
         self._run = run
-        self._spool: Spool[Recording] = Spool()
+        self._spool: Spool[_Item] = Spool()
         self.totals = Totals()
 
     def put(self, job: Job, result: Result) -> None:
-        failed = result.failure is not None
-        self.totals = Totals(
-            self.totals.tagged + (not failed),
-            self.totals.failed + failed,
-            self.totals.seconds + result.seconds,
-        )
-        for payload, its in self._spool.put(job.position, result.payload, job.recording):
+        item = _Item(job.recording.carried, result.failure is not None, result.seconds)
+        for payload, its in self._spool.put(job.position, result.payload, item):
             for writer in self._writers:
                 write_result(payload, its.carried, writer, self._run)
+            # In order too: a sum of fractions depends on it.
+            self.totals = Totals(
+                self.totals.tagged + (not its.failed),
+                self.totals.failed + its.failed,
+                self.totals.seconds + its.seconds,
+            )

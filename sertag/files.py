@@ -26,7 +26,8 @@ class Move:
 class WholeFile:
     """A text file that appears under its name when complete: written aside and synced first.
 
-    What is aside has a fixed name, so that one that a crash left is written over.
+    What is aside has a fixed name, so that one that a crash left is written over. Where the name is a link,
+    the file that it leads to is replaced.
 
     Raises:
         SertagError: ``output_failed`` where it cannot be written.
@@ -34,9 +35,10 @@ class WholeFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.aside = path.with_name(f".{path.name}.part")
+        self._place = real_path(path)
+        self.aside = self._place.with_name(f".{self._place.name}.part")
         with writing(path):
-            refuse_folder(path)
+            refuse_others(path)
             self._binary = open(self.aside, "wb")  # noqa: SIM115
             # Without name and time, so that the same results are the same bytes.
             self._zip = (
@@ -53,7 +55,7 @@ class WholeFile:
             self._binary.flush()
             os.fsync(self._binary.fileno())
             self._binary.close()
-        return Move(str(self.aside), str(self.path))
+        return Move(str(self.aside), str(self._place))
 
     def discard(self) -> None:
         """Removes what was written."""
@@ -73,10 +75,21 @@ def writing(path: Path) -> Iterator[None]:
         raise SertagError("output_failed", f"{path}: cannot be written: {error.strerror}") from error
 
 
-def refuse_folder(path: Path) -> None:
-    """Raises the system's own error where a folder is in a file's place."""
+def refuse_others(path: Path) -> None:
+    """Raises the system's own error where something else is in a file's place, or none may be put there."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no plain file; without --out results go to standard output")
+    folder = real_path(path).parent
+    folder.stat()
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def real_path(path: Path) -> Path:
+    """Where a file is, or is to be, whatever links lead there; absolute."""
+    return Path(os.path.realpath(path))
 
 
 def put_in_place(moves: Iterable[Move]) -> None:
@@ -91,7 +104,7 @@ def put_in_place(moves: Iterable[Move]) -> None:
                 Path(move.path).unlink(missing_ok=True)
             elif os.path.exists(move.aside):
                 os.replace(move.aside, move.path)
-            sync_folder(Path(move.path).absolute().parent)
+            sync_folder(Path(move.path).parent)
 
 
 def sync_folder(folder: Path) -> None:

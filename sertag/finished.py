@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import json
-import shutil
+import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -29,11 +31,11 @@ def held_names(path: Path, format: str, failures: Path, *, failed: bool) -> Iter
         failed: whether those count that failed.
 
     Raises:
-        UsageError: where the file is not one of sertag's.
+        UsageError: where the file is not one of sertag's, or is damaged.
     """
-    with _reading(path) as stream:
+    with _reading(path) as lines:
         if format == "csv":
-            table = csv.reader(stream)
+            table = csv.reader(lines)
             next(table, None)
             last = None
             for row in table:
@@ -41,12 +43,27 @@ def held_names(path: Path, format: str, failures: Path, *, failed: bool) -> Iter
                     last = row[0]
                     yield last
         else:
-            for line in stream:
-                name, is_failure = _named(line, path)
+            for line in lines:
+                name, is_failure = _named(line)
                 if failed or not is_failure:
                     yield name
     if failed and failures.exists():
         yield from (name for name, _, _ in failure_rows(failures))
+
+
+def check(path: Path, format: str, header: str, run: Run) -> None:
+    """Looks at the beginning of a finished file.
+
+    Raises:
+        UsageError: where it is of another model, kind or settings.
+    """
+    with _reading(path) as lines:
+        _check_header(lines, header, path)
+        if format == "jsonl":
+            for line in lines:
+                if not _named(line)[1]:
+                    _check_settings(line, path, run)
+                    break
 
 
 def copy(
@@ -55,28 +72,39 @@ def copy(
     """Copies what a finished file holds behind its header, but for failures that have a new result.
 
     Raises:
-        UsageError: where the file is of another model or other settings.
+        UsageError: where the file is of another model or other settings, or is damaged.
     """
-    with _reading(path) as old:
-        if old.read(len(header)) != header:
-            raise UsageError(
-                f"--update: {path} has other columns, so it is of another model or kind;"
-                " --overwrite starts anew"
-            )
-        if format == "csv":
-            shutil.copyfileobj(old, stream)
-            return
-        for line in old:
-            name, is_failure = _named(line, path)
-            if not is_failure:
-                _check_settings(line, path, run)
-            if not (is_failure and anew(name)):
-                stream.write(line)
+    with _reading(path) as lines:
+        _check_header(lines, header, path)
+        for line in lines:
+            if format == "jsonl":
+                name, is_failure = _named(line)
+                if not is_failure:
+                    _check_settings(line, path, run)
+                elif anew(name):
+                    continue
+            stream.write(line)
+
+
+def failure_rows(path: Path) -> Iterator[tuple[str, str, str]]:
+    """The rows of a list of failures."""
+    with _reading(path) as lines:
+        table = csv.reader(lines)
+        if tuple(next(table, ())) != FAILURE_COLUMNS:
+            raise ValueError("it is no list of failures of sertag's")
+        yield from ((name, code, message) for name, code, message in table)
+
+
+def _check_header(lines: Iterator[str], header: str, path: Path) -> None:
+    if "".join(islice(lines, header.count("\n"))) != header:
+        raise UsageError(
+            f"--update: {path} has other columns, so it is of another model or kind; --overwrite starts anew"
+        )
 
 
 def _check_settings(line: str, path: Path, run: Run) -> None:
     """Refuses to add to results of another model or other settings."""
-    head = line[: line.index(',"warnings":')]
+    head, _, _ = line.partition(',"warnings":')
     for name, value in (
         ("model", {"name": run.model_name, "sha256": run.model_sha256}),
         ("settings", run.settings),
@@ -88,30 +116,39 @@ def _check_settings(line: str, path: Path, run: Run) -> None:
             )
 
 
-def _named(line: str, path: Path) -> tuple[str, bool]:
+def _named(line: str) -> tuple[str, bool]:
     """The recording that a line of JSON Lines is of, and whether it failed."""
-    try:
-        if not line.startswith(_OBJECT_START):
-            raise ValueError
-        name, end = json.JSONDecoder().raw_decode(line, len(_OBJECT_START))
-    except ValueError:
-        raise UsageError(f"--update: {path} holds a line that is not of sertag's; is it whole?") from None
+    if not (line.startswith(_OBJECT_START) and line.endswith("}\n")):
+        raise ValueError("it holds a line that is not of sertag's")
+    name, end = json.JSONDecoder().raw_decode(line, len(_OBJECT_START))
     return name, line.startswith((',"error":', ',"carried":'), end) and '"error":{"code":' in line[end:]
 
 
-def failure_rows(path: Path) -> Iterator[tuple[str, str, str]]:
-    """The rows of a list of failures."""
-    with _reading(path) as stream:
-        table = csv.reader(stream)
-        if tuple(next(table, ())) != FAILURE_COLUMNS:
-            raise UsageError(f"--update: {path} is no list of failures of sertag's")
-        yield from ((name, code, message) for name, code, message in table)
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[Iterator[str]]:
+    """The lines of a finished file.
 
-
-def _reading(path: Path) -> IO[str]:
+    Raises:
+        UsageError: where it is not whole.
+        SertagError: ``output_failed`` where it cannot be read.
+    """
+    opener: Callable[..., IO[str]] = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        if path.suffix.lower() == ".gz":
-            return gzip.open(path, "rt", encoding="utf-8", newline="")
-        return open(path, encoding="utf-8", newline="")
+        # A lone CR is part of a value.
+        stream = opener(path, "rt", encoding="utf-8", newline="\n")
     except OSError as error:
         raise SertagError("output_failed", f"{path}: cannot be read: {error.strerror}") from error
+    with stream:
+        try:
+            yield _whole_lines(stream)
+        except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error, ValueError) as error:
+            raise UsageError(
+                f"--update: {path} cannot be added to: {error}; --overwrite starts anew"
+            ) from error
+
+
+def _whole_lines(stream: IO[str]) -> Iterator[str]:
+    for line in stream:
+        if not line.endswith("\n"):
+            raise ValueError("its last line is cut off")
+        yield line

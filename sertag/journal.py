@@ -21,28 +21,12 @@ from typing import Any
 
 from sertag.discovery import Recording
 from sertag.errors import SertagError, UsageError
-from sertag.files import Move, put_in_place, sync_folder, writing
+from sertag.files import Move, put_in_place, sync_folder
+from sertag.journal_database import for_people, open_database, settings_in, told
 from sertag.parts import RECORD_OVERHEAD, DamagedRecordError, Parts, Place
 from sertag.writers import Totals
 
-_APPLICATION = 0x53455254
 _COMMIT_SECONDS = 1.0
-
-_TABLES = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE recordings (
-    name TEXT PRIMARY KEY,
-    position INTEGER,
-    size INTEGER NOT NULL,
-    modified INTEGER NOT NULL,
-    failed INTEGER NOT NULL,
-    seconds REAL NOT NULL,
-    offset INTEGER NOT NULL,
-    length INTEGER NOT NULL,
-    carried TEXT
-) WITHOUT ROWID;
-CREATE TABLE held (name TEXT PRIMARY KEY) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True)
@@ -55,27 +39,46 @@ class Entry:
     carried: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A run that finished its files, and was cut off before all had their names; now they have."""
+
+    settings: Mapping[str, Any]
+    paths: frozenset[str]
+    totals: Totals
+
+
 class Journal:
     """The journal of one run, opened or begun.
+
+    As a context it turns what SQLite says of a damaged database or a full disk into an error for people.
 
     Args:
         path: the database.
         settings: all that changes results; a journal of other settings is refused.
         retry_failed: whether what failed before is done again.
+        replaces: outputs that are there, and that the run may replace if it begins now.
 
     Raises:
-        UsageError: where the settings differ, another run uses the journal, or it is no journal.
+        UsageError: where the settings differ, another run uses the journal, or it is none or is damaged.
         SertagError: ``output_failed`` where it cannot be written.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], *, retry_failed: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Any],
+        *,
+        retry_failed: bool = False,
+        replaces: Sequence[str] = (),
+    ) -> None:
         self.path = path
         self._retry_failed = retry_failed
         self._live = True
         self._committed_at = time.monotonic()
-        with _told(path):
-            self._database = _open(path)
-            self._begin(settings)
+        with told(path):
+            self._database = open_database(path)
+            self._begin(settings, replaces)
             descriptor = os.open(_parts_path(path), os.O_RDWR | os.O_CREAT, 0o666)
             self._parts = Parts(descriptor, self._end(), str(_parts_path(path)))
             self.commit()
@@ -113,23 +116,21 @@ class Journal:
     ) -> None:
         """Keeps a result; ``seconds`` of audio were tagged. It is safe a second later at most."""
         place = self._parts.append(payload)
-        with _told(self.path):
-            self._database.execute(
-                "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(recording.name, position, *_state(recording)),
-                    *(failed, seconds, *place, _carried(recording)),
-                ),
-            )
+        self._database.execute(
+            "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(recording.name, position, *_state(recording)),
+                *(failed, seconds, *place, _carried(recording)),
+            ),
+        )
         if time.monotonic() - self._committed_at > _COMMIT_SECONDS:
             self.commit()
 
     def commit(self) -> None:
         """Returns when all that was put is safe."""
         self._parts.sync()
-        with _told(self.path):
-            self._database.execute("COMMIT")
-            self._database.execute("BEGIN EXCLUSIVE")
+        self._database.execute("COMMIT")
+        self._database.execute("BEGIN EXCLUSIVE")
         self._committed_at = time.monotonic()
 
     def totals(self) -> Totals:
@@ -162,6 +163,7 @@ class Journal:
             except DamagedRecordError:
                 self._database.execute("DELETE FROM recordings WHERE name = ?", (name,))
                 self.commit()
+                self.resumed = True
                 raise
             yield Entry(name, payload, bool(failed), tuple(json.loads(carried)) if carried else ())
 
@@ -172,28 +174,33 @@ class Journal:
             moves: what is left to do; the files are synced to the disk already.
             totals: what the run came to.
         """
-        with _told(self.path):
-            last = {"moves": [astuple(move) for move in moves], "totals": astuple(totals)}
-            self._database.execute("INSERT INTO about VALUES ('last', ?)", (json.dumps(last),))
+        last = {"moves": [astuple(move) for move in moves], "totals": astuple(totals)}
+        self._database.execute("INSERT INTO about VALUES ('last', ?)", (json.dumps(last),))
         self.commit()
+        put_in_place(moves)
         self._close()
-        finish_earlier(self.path)
+        _remove(self.path)
 
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Makes safe what was put, for the next run to go on from."""
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _at: object) -> None:
+        """Makes safe what was put, for the next run to go on from; a journal that holds nothing goes."""
         if self._live:
             # Where it cannot be, the disk is full, and that has been told.
+            kept = True
             with contextlib.suppress(SertagError, sqlite3.Error):
                 self.commit()
+                kept = self._database.execute("SELECT 1 FROM recordings").fetchone() is not None
             self._close()
+            if not kept:
+                _remove(self.path)
+        if isinstance(error, sqlite3.Error):
+            raise for_people(self.path, error) from error
 
-    def _begin(self, settings: Mapping[str, Any]) -> None:
+    def _begin(self, settings: Mapping[str, Any], replaces: Sequence[str]) -> None:
         now = {name: json.dumps(value, sort_keys=True) for name, value in settings.items()}
-        rows = self._database.execute("SELECT substr(name, 9), value FROM about WHERE name LIKE 'setting %'")
-        then = dict(rows.fetchall())
+        then = settings_in(self._database)
         self.resumed = bool(then)
         """Whether an earlier run left something."""
         if then and then != now:
@@ -208,6 +215,10 @@ class Journal:
             "INSERT OR REPLACE INTO about VALUES (?, ?)",
             [(f"setting {name}", value) for name, value in now.items()],
         )
+        self._database.execute("INSERT OR IGNORE INTO about VALUES ('replaces', ?)", (json.dumps(replaces),))
+        (stored,) = self._database.execute("SELECT value FROM about WHERE name = 'replaces'").fetchone()
+        self.replaces = frozenset(json.loads(stored))
+        """Outputs that were there when the run began, and that it may replace."""
         # Positions are those of this run: recordings may have come and gone since the last.
         self._database.execute("UPDATE recordings SET position = NULL WHERE position IS NOT NULL")
         self._database.execute("DELETE FROM held")
@@ -223,24 +234,24 @@ class Journal:
         self._parts.close()
 
 
-def finish_earlier(path: Path) -> Totals | None:
+def finish_earlier(path: Path) -> Finished | None:
     """Does what is left of a run that had finished its files and was cut off before they had their names.
 
     Returns:
-        What that run came to; None where there is none.
+        What that run was; None where there is none.
     """
     if not path.exists():
         return None
-    with _told(path):
-        database = _open(path)
+    with told(path), contextlib.closing(open_database(path)) as database:
         row = database.execute("SELECT value FROM about WHERE name = 'last'").fetchone()
-        database.close()
-    if row is None:
-        return None
-    last = json.loads(row[0])
-    put_in_place(Move(*move) for move in last["moves"])
-    discard(path)
-    return Totals(*last["totals"])
+        if row is None:
+            return None
+        settings = {name: json.loads(value) for name, value in settings_in(database).items()}
+        last = json.loads(row[0])
+        moves = [Move(*move) for move in last["moves"]]
+        put_in_place(moves)
+    _remove(path)
+    return Finished(settings, frozenset(move.path for move in moves), Totals(*last["totals"]))
 
 
 def discard(path: Path) -> None:
@@ -250,9 +261,15 @@ def discard(path: Path) -> None:
         UsageError: where the file is something else.
     """
     if path.exists():
-        _open(path).close()
-    # The database goes last: as long as it is there, it says what the others are.
-    for file in (_parts_path(path), path):
+        with told(path):
+            open_database(path).close()
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    # The database goes last: as long as it is there, it says what the others are. SQLite keeps a file of its
+    # own beside one that is locked for long, and a killed run leaves it.
+    for file in (_parts_path(path), path.with_name(path.name + "-journal"), path):
         file.unlink(missing_ok=True)
 
 
@@ -267,36 +284,3 @@ def _state(recording: Recording) -> tuple[int, int]:
 
 def _carried(recording: Recording) -> str | None:
     return json.dumps(recording.carried, ensure_ascii=False) if recording.carried else None
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """The database, locked for this process alone and in a transaction."""
-    database = sqlite3.connect(path, timeout=0, isolation_level=None)
-    try:
-        # Held until it is closed, so that no second run works beside this one.
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("BEGIN EXCLUSIVE")
-        if database.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-            if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise sqlite3.DatabaseError
-            for statement in _TABLES.split(";"):
-                database.execute(statement)
-            database.execute(f"PRAGMA application_id = {_APPLICATION}")
-    except sqlite3.DatabaseError as error:
-        database.close()
-        if error.args and "locked" in str(error):
-            raise UsageError(f"{path}: another run of sertag is using this journal") from None
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise UsageError(f"{path}: is no journal of sertag; remove it, or name another --journal") from None
-    return database
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turns what SQLite says of a file that cannot be written into an error for people."""
-    try:
-        with writing(path):
-            yield
-    except sqlite3.OperationalError as error:
-        raise SertagError("output_failed", f"{path}: cannot be written: {error}") from error

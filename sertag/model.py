@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,24 +24,23 @@ _LARGEST = 64 * 2**20
 
 
 class Model:
-    """A loaded model. Not thread safe: one per worker.
+    """A loaded model. Not thread safe: one per worker; a copy has an interpreter of its own.
 
     Args:
         name: name of a shipped model, or path of a ``.tflite`` file.
         package: which interpreter to use; the preferred one that is installed where None.
+        content: what the file holds, where it was read before.
 
     Raises:
         ModelError: for a file that is missing, damaged, or without metadata.
     """
 
-    def __init__(self, name: str = "default", *, package: str | None = None) -> None:
-        self.path = locate(name)
-        try:
-            if self.path.stat().st_size > _LARGEST:
-                raise ModelError(f"{self.path}: is larger than any model, {_LARGEST // 2**20} MiB")
-            self._content = self.path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{self.path}: cannot be read: {error.strerror}") from error
+    def __init__(
+        self, name: str = "default", *, package: str | None = None, content: bytes | None = None
+    ) -> None:
+        self.path = locate(name) if content is None else Path(name)
+        self._package = package
+        self._content = _read(self.path) if content is None else content
         network, self.metadata = unpack(self._content, self.path)
         try:
             self._interpreter, self.interpreter = load_interpreter(network, package)
@@ -54,6 +54,10 @@ class Model:
         if len(outputs) != 1 or tuple(outputs[0]["shape"]) != given or outputs[0]["dtype"] != np.float32:
             raise ModelError(f"{self.path}: its network does not give what its metadata say")
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+
+    def __reduce__(self) -> tuple[Callable[[str], Model], tuple[str]]:
+        # What was read: the file may be another by now.
+        return partial(Model, package=self._package, content=self._content), (str(self.path),)
 
     @cached_property
     def sha256(self) -> str:
@@ -83,6 +87,15 @@ class Model:
             self._interpreter.invoke()
             out[row] = self._interpreter.get_tensor(self._output)[0]
         return out
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ModelError(f"{path}: is larger than any model, {_LARGEST // 2**20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def locate(name: str) -> Path:

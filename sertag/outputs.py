@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sertag.errors import UsageError
-from sertag.files import Move, WholeFile, refuse_folder, writing
-from sertag.finished import FAILURE_COLUMNS, copy, failure_rows, held_names
+from sertag.files import Move, WholeFile, real_path, refuse_others, writing
+from sertag.finished import FAILURE_COLUMNS, check, copy, failure_rows, held_names
 from sertag.results import decode
 from sertag.summary import Record
 from sertag.timeline import Failure
@@ -27,6 +26,12 @@ class Target:
     path: Path
     make: Callable[[IO[str], Run], Writer]
     format: str
+
+    def header(self, run: Run) -> str:
+        """What the file begins with."""
+        stream = io.StringIO()
+        self.make(stream, run)
+        return stream.getvalue()
 
 
 def target_of(path: Path) -> Target:
@@ -75,7 +80,7 @@ class Destination:
         failures = first.with_name(first.name + ".failures.csv")
         journal = journal or first.with_name(first.name + ".journal")
         paths = [*(target.path for target in targets), failures, journal]
-        if len({path.resolve() for path in paths}) < len(paths):
+        if len({real_path(path) for path in paths}) < len(paths):
             raise UsageError("--out: the same file is given twice, or is that of the failures")
         return cls(tuple(targets), failures, journal)
 
@@ -87,11 +92,14 @@ class Destination:
         """
         for path in (*(target.path for target in self.targets), self.failures):
             with writing(path):
-                refuse_folder(path)
-                os.stat(path.parent)
+                refuse_others(path)
 
-    def adds(self, *, update: bool) -> bool:
-        """Whether finished files are there, to be added to.
+    def places(self) -> set[str]:
+        """Where the outputs are, or are to be, whatever links lead there."""
+        return {str(real_path(target.path)) for target in self.targets}
+
+    def adds(self, run: Run, *, update: bool) -> bool:
+        """Whether finished files are there, to be added to with results of a run's.
 
         Raises:
             UsageError: where they are there and are not to be added to, or cannot be.
@@ -108,6 +116,7 @@ class Destination:
                 raise UsageError(f"--update: {target.path} cannot be added to; use .jsonl or .csv")
             if target not in there:
                 raise UsageError(f"--update: {target.path} is not there, and {there[0].path} is")
+            check(target.path, target.format, target.header(run), run)
         return True
 
     def held(self, *, failed: bool) -> Iterator[str]:
@@ -155,16 +164,14 @@ class FileOutputs:
         self._failures: WholeFile | None = None
         if failures:
             with writing(failures):
-                refuse_folder(failures)
+                refuse_others(failures)
         try:
             for target in targets:
                 file = WholeFile(target.path)
                 with writing(target.path):
-                    header = io.StringIO()
-                    target.make(header, run)
                     self._outputs.append((file, target.make(file.stream, run)))
                     if anew:
-                        copy(target.path, target.format, header.getvalue(), file.stream, run, anew)
+                        copy(target.path, target.format, target.header(run), file.stream, run, anew)
             if anew and failures and failures.exists():
                 for row in failure_rows(failures):
                     if not anew(row[0]):
@@ -200,7 +207,7 @@ class FileOutputs:
                 writer.finish(totals)
         moves = [file.complete() for file in self._files()]
         if self._failures is None and self._failures_path:
-            moves.append(Move(None, str(self._failures_path)))
+            moves.append(Move(None, str(real_path(self._failures_path))))
         return moves
 
     def _row(self, row: tuple[str, str, str]) -> None:

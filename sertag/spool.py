@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from sertag.ondisk import temporary_failed
 from sertag.parts import Parts, Place
 
 Item = TypeVar("Item")
@@ -52,7 +53,10 @@ class Spool(Generic[Item]):
 
     def _aside(self) -> Parts:
         if self._parts is None:
-            handle, path = tempfile.mkstemp(prefix="sertag-")
+            try:
+                handle, path = tempfile.mkstemp(prefix="sertag-")
+            except OSError as error:
+                raise temporary_failed(error) from error
             os.unlink(path)
             self._parts = Parts(handle, 0, path)
         return self._parts

@@ -140,7 +140,9 @@ def test_a_run_cut_off_between_two_files_is_finished(tmp_path: Path) -> None:
             journal.finish([*moves, Move(None, str(old))], Totals(1, 0, 1.0))
     assert places[0].read_text() == "one.part"
     places[1].parent.mkdir()
-    assert finish_earlier(path) == Totals(1, 0, 1.0)
+    earlier = finish_earlier(path)
+    assert earlier
+    assert (earlier.settings, earlier.totals) == (SETTINGS, Totals(1, 0, 1.0))
     assert places[1].read_text() == "two.part"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["away", "one.csv"]
     assert finish_earlier(path) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from typer.exceptions import TyperException
 
 from sertag import __version__
 from sertag.cli import build_model, evaluate, models, scan
+from sertag.cli.streams import drop, open_standard_streams, tell
 from sertag.errors import SertagError
 
 app = typer.Typer(
@@ -45,7 +47,7 @@ def options(
 
 def main() -> None:
     """Runs the command line; errors become one line and the documented exit status."""
-    _open_standard_streams()
+    open_standard_streams()
     # The matrices are small: a second BLAS thread spends its time waiting, and as much again for the kernel.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -56,21 +58,16 @@ def main() -> None:
     except OSError as error:
         # Standard output on a full disk, for one.
         _complain(f"{error.filename or 'output'}: {error.strerror}")
+        drop(sys.stdout)
         status = 1
     except TyperException as error:
         _complain(error.format_message())
         status = error.exit_code
+    # What is left is to end, and Ctrl-C need not hurry it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _open_standard_streams() -> None:
-    """Gives streams that the caller closed (``2>&-``) a place to go, lest other files take theirs."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, open(number, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
 def _complain(message: str) -> None:
     if message:
-        print(f"sertag: {message}", file=sys.stderr)
+        tell(f"sertag: {message}")

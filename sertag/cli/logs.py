@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def open_log(path: Path | None, *, verbose: bool) -> None:
     log.addHandler(logging.NullHandler())
     if path:
         try:
-            handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+            handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise SertagError(
                 "output_failed", f"--log {path}: cannot be written: {error.strerror}"
@@ -35,6 +36,16 @@ def open_log(path: Path | None, *, verbose: bool) -> None:
         person = logging.StreamHandler()
         person.setFormatter(_PersonFormatter())
         log.addHandler(person)
+
+
+class _LogFile(logging.FileHandler):
+    """A file that ends the run where it cannot be written, on a full disk for one."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        """Raises ``output_failed``."""
+        error = sys.exception()
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SertagError("output_failed", f"--log {self.baseFilename}: cannot be written: {reason}")
 
 
 class _JsonFormatter(logging.Formatter):

@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sertag.cli.interrupt import Interrupt
+from sertag.cli.streams import tell
 from sertag.discovery import Recording
 from sertag.engines.worker import Result
+from sertag.errors import InterruptedRunError
 from sertag.writers import Totals
 
 _SHOWN = 10
@@ -31,6 +33,7 @@ class ScanProgress:
         find: gives all that will be scanned, which is walked through to know how much there is.
         interrupt: is asked several times a second whether the run is to end.
         quiet: whether to say nothing but failures that no file lists.
+        bar: whether to show a bar, where standard error is a terminal.
         failures_path: the file that lists failures.
     """
 
@@ -40,6 +43,7 @@ class ScanProgress:
         interrupt: Interrupt,
         *,
         quiet: bool,
+        bar: bool,
         failures_path: Path | None,
     ) -> None:
         self._interrupt = interrupt
@@ -58,10 +62,12 @@ class ScanProgress:
             TimeRemainingColumn(),
             TextColumn("left"),
             console=console,
-            disable=quiet or not console.is_terminal,
+            disable=not bar or not console.is_terminal,
             transient=True,
             # No thread of its own: workers are forked from this process.
             auto_refresh=False,
+            # What goes to a file or a pipe is data.
+            redirect_stdout=sys.stdout.isatty(),
         )
         count = total = 0
         if not self._bar.disable:
@@ -80,11 +86,6 @@ class ScanProgress:
     def begin(self, settings: Mapping[str, Any], workers: int) -> None:
         """The run begins."""
         log.info("started", extra={"settings": dict(settings), "workers": workers})
-
-    @property
-    def done(self) -> int:
-        """How many recordings have a result, those of earlier runs among them."""
-        return self._held + self._done
 
     def progress(self, recording: Recording, share: float, seconds: float) -> None:
         """A part of a recording is done."""
@@ -129,11 +130,19 @@ class ScanProgress:
         self._bar.update(
             self._task,
             completed=self._bytes + sum(size for size, _ in self._running.values()),
-            count=self.done,
+            count=self._held + self._done,
             hours=seconds / 3600,
             speed=seconds / max(now - self._started, 1e-6),
         )
         self._bar.refresh()
+
+    def interrupted(self, journal: Path | None, *, overwrite: bool) -> InterruptedRunError:
+        """What to raise after Ctrl-C: how to continue, where there is something to continue from."""
+        if journal is None or not journal.exists():
+            return InterruptedRunError("interrupted")
+        command = "the same command without --overwrite" if overwrite else "the same command"
+        kept = f"{self._held + self._done:,} recordings are done and kept in {journal}"
+        return InterruptedRunError(f"interrupted; {kept}: {command} goes on from there")
 
     def conclude(self, totals: Totals) -> None:
         """Prints the closing line."""
@@ -148,7 +157,7 @@ class ScanProgress:
             line += f"; {totals.failed:,} failed"
             line += f", listed in {self._failures_path}" if self._failures_path else ""
         if not self._quiet:
-            print(line + ".", file=sys.stderr)
+            tell(line + ".")
         log.info(
             "finished",
             extra={
@@ -159,4 +168,7 @@ class ScanProgress:
         )
 
     def _say(self, line: str) -> None:
-        self._bar.console.print(f"sertag: {line}", markup=False, highlight=False, soft_wrap=True)
+        if self._bar.disable:
+            tell(f"sertag: {line}")
+        else:
+            self._bar.console.print(f"sertag: {line}", markup=False, highlight=False, soft_wrap=True)

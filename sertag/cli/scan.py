@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sertag.errors import InterruptedRunError, NothingFoundError, UsageError
+from sertag.errors import NothingFoundError, UsageError
 
 if TYPE_CHECKING:
     from sertag.discovery import Recording
-    from sertag.outputs import Destination
 
 _INPUT, _OUTPUT, _HEARING, _RUN = "What to tag", "Results", "How to listen", "How to run"
 
@@ -189,25 +189,20 @@ def scan(
     from sertag.cli.interrupt import Interrupt
     from sertag.cli.logs import open_log
     from sertag.cli.progress import ScanProgress
+    from sertag.cli.streams import data_output, drop
     from sertag.engines.local import LocalEngine, processors
     from sertag.outputs import Destination, FileOutputs, summary_target, target_of
     from sertag.tagger import Tagger
     from sertag.writers import FORMATS
     from sertag.writers.table import TableWriter
 
+    interrupt = Interrupt()
     _check(out, format=format, journal=journal, resumes=overwrite or update or retry_failed, timeout=timeout)
     find, carried = _source(paths, list_file, include or [], exclude or [])
     targets = [target_of(path) for path in out or []] + ([summary_target(summary)] if summary else [])
     destination = Destination.of(targets, journal) if out else None
-    for path in [
-        *(target.path for target in targets),
-        *([journal] if journal else []),
-        *([log] if log else []),
-    ]:
-        if path.exists() and any(os.path.samefile(path, named) for named in paths or []):
-            raise UsageError(f"{path}: is one of the recordings")
-    make_tagger = partial(
-        Tagger,
+    _spare(paths or [], [*(target.path for target in targets), journal, log])
+    tagger = Tagger(
         model,
         channels=channels,
         only=only,
@@ -215,24 +210,23 @@ def scan(
         min_confidence=min_confidence,
         adapt=not no_adapt,
     )
-    tagger = make_tagger()
     run = run_of(tagger, carried)
     if next(iter(find()), None) is None:
-        where = list_file or ", ".join(paths or [])
-        raise NothingFoundError(f"{where}: no recording found; nothing was written")
-    open_log(log, verbose=verbose)
+        raise NothingFoundError(
+            f"{list_file or ', '.join(paths or [])}: no recording found; nothing was written"
+        )
     processes = workers or processors()
-    with (
-        Interrupt() as interrupt,
-        ScanProgress(
-            find, interrupt, quiet=quiet, failures_path=destination.failures if destination else None
-        ) as progress,
-    ):
-        engine = LocalEngine(make_tagger, workers=processes, timeout=timeout, observer=progress)
+    # A bar and data on one terminal would run into each other.
+    bar = not quiet and (format is None or not sys.stdout.isatty())
+    failures = destination.failures if destination else None
+    with ScanProgress(find, interrupt, quiet=quiet, bar=bar, failures_path=failures) as progress:
+        open_log(log, verbose=verbose)
+        engine = LocalEngine(partial(deepcopy, tagger), workers=processes, timeout=timeout, observer=progress)
         settings = fingerprint(run, tagger)
         progress.begin(settings, processes)
         try:
             if destination:
+                interrupt.defer()
                 resumption = Resumption(overwrite, update, retry_failed)
                 totals = scan_to_files(
                     *(find, engine, destination, run, settings, resumption),
@@ -240,17 +234,24 @@ def scan(
                     observer=progress,
                 )
             else:
-                person = sys.stdout.isatty() and format is None
-                writer = TableWriter(sys.stdout) if person else FORMATS[format or "jsonl"](sys.stdout, run)
+                writer = (
+                    TableWriter(sys.stdout)
+                    if sys.stdout.isatty() and format is None
+                    else FORMATS[format or "jsonl"](data_output(), run)
+                )
                 with FileOutputs(targets, None, run) as outputs:
                     totals = scan_to_stream(
                         find(), engine, writer, outputs, run, fail_fast=fail_fast, observer=progress
                     )
+                    sys.stdout.flush()
         except KeyboardInterrupt:
-            raise InterruptedRunError(_interrupted(progress.done, destination, overwrite=overwrite)) from None
+            drop(sys.stdout)
+            raise progress.interrupted(
+                destination.journal if destination else None, overwrite=overwrite
+            ) from None
         except BrokenPipeError:
-            # Whoever reads our output has had enough; what is left in the buffer goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever reads our output has had enough.
+            drop(sys.stdout)
             raise typer.Exit from None
     progress.conclude(totals)
     raise typer.Exit(3 if totals.failed else 0)
@@ -279,6 +280,17 @@ def _check(
         raise UsageError(f"--timeout {timeout:g}: give seconds, more than 0")
 
 
+def _spare(paths: list[str], outputs: list[Path | None]) -> None:
+    """Refuses to write over recordings.
+
+    Raises:
+        UsageError: saying which.
+    """
+    for path in outputs:
+        if path and path.exists() and any(os.path.samefile(path, named) for named in paths):
+            raise UsageError(f"{path}: is one of the recordings")
+
+
 def _source(
     paths: list[str] | None, list_file: str | None, include: list[str], exclude: list[str]
 ) -> tuple[Callable[[], Iterable[Recording]], tuple[str, ...]]:
@@ -296,11 +308,3 @@ def _source(
     # Paths that do not exist are told at once.
     find_recordings(paths)
     return partial(find_recordings, paths, include=include, exclude=exclude), ()
-
-
-def _interrupted(done: int, destination: Destination | None, *, overwrite: bool) -> str:
-    if destination is None:
-        return "interrupted"
-    command = "the same command without --overwrite" if overwrite else "the same command"
-    kept = f"{done:,} recordings are done and kept in {destination.journal}"
-    return f"interrupted; {kept}: {command} goes on from there"

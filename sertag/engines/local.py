@@ -34,6 +34,8 @@ _LEAST_TIMEOUT = 60.0
 _SLOWEST = 0.2
 """Seconds of work per second of audio, at most, beside the least timeout; usual is a thousandth."""
 _TICK = 0.1
+_LONGEST_LOOK = 1.0
+"""Seconds; if it is longer since workers were last looked at, it was this process that stood still."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class LocalEngine:
         self._pool: list[_Worker] = []
         self._again: deque[Job] = deque()
         self._unready = 0
+        self._looked = time.monotonic()
 
     def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Result]]:
         """Does jobs; they come back with their results in the order in which they are done.
@@ -162,16 +165,22 @@ class LocalEngine:
             yield culprit, Result.failed(culprit.recording.name, "worker_died", message)
 
     def _cut_off(self) -> Iterator[tuple[Job, Result]]:
-        """Kills workers that have been at a recording for too long."""
+        """Kills workers that have been at a recording for too long.
+
+        Time in which this process stood still, stopped or waiting for whoever reads its output, is not
+        counted: what workers sent meanwhile is yet to be read.
+        """
+        before, self._looked = self._looked, time.monotonic()
         for worker in list(self._pool):
+            worker.spent += min(self._looked - max(before, worker.started), _LONGEST_LOOK)
             limit = worker.expected if self._timeout is None else self._timeout
-            if worker.jobs and worker.ready and time.monotonic() - worker.started > limit:
+            if worker.jobs and worker.ready and worker.spent > limit:
                 worker.kill()
                 self._pool.remove(worker)
                 job, *rest = worker.jobs
                 self._again.extendleft(reversed(rest))
-                self._observer.lost_worker(job.recording, f"cut off after {limit:.0f} s")
-                message = f"was not done after {limit:.0f} s; --timeout allows it longer"
+                self._observer.lost_worker(job.recording, f"cut off after {limit:.3g} s")
+                message = f"was not done after {limit:.3g} s; --timeout allows it longer"
                 yield job, Result.failed(job.recording.name, "timeout", message)
 
     def _dismiss(self) -> None:
@@ -196,8 +205,7 @@ class _Worker:
         theirs.close()
         self.jobs: deque[Job] = deque()
         self.ready = False
-        self.started = time.monotonic()
-        self.expected = _LEAST_TIMEOUT
+        self._restart()
 
     def give(self, job: Job) -> None:
         """Sends a job; a worker that is dead already is found so when it is next listened to."""
@@ -205,7 +213,8 @@ class _Worker:
             self._restart()
         self.jobs.append(job)
         with contextlib.suppress(OSError):
-            self.connection.send(job.recording)
+            # What is carried stays: it may fill the pipe, while the worker waits to send a result.
+            self.connection.send(replace(job.recording, carried=()))
 
     def heard(self, progress: Progress) -> None:
         """Reckons with the length that the recording turns out to have."""
@@ -229,6 +238,7 @@ class _Worker:
 
     def _restart(self) -> None:
         self.started = time.monotonic()
+        self.spent = 0.0
         self.expected = _LEAST_TIMEOUT
 
 

@@ -1,0 +1,36 @@
+"""Standard input, output and error, closed or with nobody at the other end."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TextIO
+
+
+def open_standard_streams() -> None:
+    """Gives streams that the caller closed (``2>&-``) a place to go, lest other files take theirs."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w"))  # noqa: SIM115
+
+
+def data_output() -> TextIO:
+    """Standard output for data: the same bytes whatever the locale."""
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    return sys.stdout
+
+
+def tell(line: str) -> None:
+    """Prints a line on standard error; where nobody reads that any more, there is no more to tell."""
+    try:
+        print(line, file=sys.stderr)
+    except BrokenPipeError:
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """Lets what is in a stream's buffer, and what comes, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
