@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from conftest import SERTAG
+from conftest import SERTAG, voice, write
 from horrors import Fate, make_horrors
 
 PEAK = 400_000
@@ -101,3 +103,60 @@ def test_names_are_arguments_too(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr.decode()
         document = json.loads(done.stdout)
         assert document["file"] in fates
+
+
+def test_recordings_vanish_and_grow_meanwhile(tmp_path: Path) -> None:
+    content = write(tmp_path / "sound.wav", np.tile(voice(30.0), 2)).read_bytes()
+    (tmp_path / "calls").mkdir()
+    names = [f"{number:02d}.wav" for number in range(40)]
+    for name in names:
+        (tmp_path / "calls" / name).write_bytes(content)
+    process = subprocess.Popen(
+        [SERTAG, "scan", "calls", "--out", "r.csv", "--out", "r.jsonl", "--workers", "1", "--log", "log"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = tmp_path / "log"
+    while not (log.exists() and "tagged" in log.read_text()):
+        time.sleep(0.005)
+    for name in names[-5:]:
+        (tmp_path / "calls" / name).unlink()
+    grown = 0
+    while process.poll() is None:
+        with (tmp_path / "calls" / names[grown % 35]).open("ab") as file:
+            file.write(content[44:4_000])
+        grown += 1
+        time.sleep(0.001)
+    assert process.stderr
+    errors = process.stderr.read()
+    assert process.wait() == 3
+    assert "Traceback" not in errors
+    assert "Tagged 35 of 40 recordings" in errors
+    objects = [json.loads(line) for line in (tmp_path / "r.jsonl").open()]
+    assert [each["file"] for each in objects] == names
+    assert [each["error"]["code"] for each in objects if "error" in each] == ["vanished"] * 5
+    assert grown > 40
+
+
+def test_a_small_disk_fills(tmp_path: Path) -> None:
+    for number in range(10):
+        write(tmp_path / f"calls/{number}.wav", np.tile(voice(30.0, seed=number), 4))
+    (tmp_path / "small").mkdir()
+    scan = f"'{SERTAG}' scan calls --hop 0.1 --out small/r.csv --out small/r.jsonl"
+    # A mount of one's own, which goes with the command.
+    inside = f"mount -t tmpfs -o size=256k none small || exit 99; {scan}; echo status $?; ls -a small"
+    done = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "bash", "-c", inside],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip("this system lets nobody mount a disk of their own")
+    assert "status 1" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sertag: small/")
+    assert "cannot be written" in line
+    assert set(done.stdout.split()[2:]) <= {".", "..", "r.csv.journal", "r.csv.journal.parts"}
