@@ -143,7 +143,7 @@ def _long(seconds: int, folder: Path) -> None:
 
 
 def _interviews(count: int, rate: int, subtype: str, folder: Path) -> None:
-    _fill(folder, [_conversation(number, 300.0) for number in range(2)], count, rate, subtype)
+    _fill(folder, [_conversation(0, 300.0)], count, rate, subtype)
 
 
 def _fill(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -42,7 +43,7 @@ def floor_seconds(paths: Sequence[str], *, processes: int, mixed: bool) -> float
     parts = [part for path in paths for part in _parts(path, processes if len(paths) < processes else 1)]
     transform = partial(_transform, mixed=mixed)
     # A fork would copy the threads' locks, and start warmer than anybody else's workers.
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _ignore_interrupts) as pool:
         taken: list[float] = []
         # The first round starts the processes and fills the page cache.
         while len(taken) < 2 or (len(taken) <= _REPEATS and sum(taken[1:]) < _ENOUGH_SECONDS):
@@ -51,6 +52,11 @@ def floor_seconds(paths: Sequence[str], *, processes: int, mixed: bool) -> float
                 pass
             taken.append(time.perf_counter() - started)
     return min(taken[1:])
+
+
+def _ignore_interrupts() -> None:
+    """Leaves Ctrl-C, which reaches all processes, to the one that started them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _parts(path: str, count: int) -> list[_Part]:

@@ -23,7 +23,7 @@ from sertag.benchmark.machine import Machine
 from sertag.benchmark.runs import Scan, scan, start_up_seconds
 from sertag.benchmark.stages import Walk, walk
 from sertag.discovery import find_recordings
-from sertag.errors import NothingFoundError
+from sertag.errors import NothingFoundError, SertagError
 
 _BYTES, _BYTES_FULL = 400_000_000, 3_000_000_000
 
@@ -41,6 +41,11 @@ class Case:
     def times_real_time(self, seconds: float) -> float:
         """The audio of all channels over some seconds of work."""
         return self.walk.audio_seconds / seconds
+
+    @property
+    def gain(self) -> float:
+        """How many times as fast all workers are as one."""
+        return self.scans[0].seconds / self.scans[-1].seconds
 
     @property
     def floor_ratio(self) -> float:
@@ -129,6 +134,8 @@ def _case(making: Making, place: Path, folder: Path, workers: int, step: Callabl
         scans.append(scan(place, channels=making.channels, workers=processes, out=folder / "report.csv"))
     step(f"{making.name}: the stages")
     walked = walk(recordings, making.channels, folder / "stages.csv")
+    if not walked.audio_seconds:
+        raise SertagError("nothing_measured", f"{place}: none of its recordings can be decoded")
     return Case(making.name, making.about, walked, tuple(scans), floor)
 
 

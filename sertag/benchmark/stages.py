@@ -56,6 +56,16 @@ class Walk:
     heard: int
     stages: dict[str, float]
 
+    @property
+    def seconds(self) -> float:
+        """Of all stages."""
+        return sum(self.stages.values())
+
+    @property
+    def speech_share(self) -> float:
+        """Share of the audio that is speech."""
+        return self.speech_seconds / self.audio_seconds
+
 
 class _Clock:
     """Counts seconds for one stage at a time: a stage within another stops the other's."""
