@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -77,6 +77,12 @@ def channel_seconds(folder: Path, *, mixed: bool) -> tuple[int, float]:
     return len(infos), sum(info.duration * (1 if mixed else info.channels) for info in infos)
 
 
+def make_calls(folder: Path, seconds: Sequence[int], count: int) -> None:
+    """Makes telephone calls of some lengths, over and over until there are ``count``."""
+    calls = (_conversation(number, length) for number, length in enumerate(seconds))
+    _fill(folder, calls, count, _TELEPHONE, "ULAW")
+
+
 def short_recording(folder: Path) -> Path:
     """Makes a recording of 2 s in a folder."""
     _clips(1, folder)
@@ -113,8 +119,7 @@ def _conversation(number: int, seconds: float) -> FloatArray:
 
 
 def _calls(count: int, folder: Path) -> None:
-    calls = (_conversation(number, seconds) for number, seconds in enumerate(_CALL_SECONDS))
-    _fill(folder, calls, count, _TELEPHONE, "ULAW")
+    make_calls(folder, _CALL_SECONDS, count)
 
 
 def _talks(count: int, folder: Path) -> None:

@@ -16,7 +16,7 @@ def document(benchmark: Benchmark) -> dict[str, Any]:
     """All results; seconds with 4 decimals, ratios with 2."""
     return {
         "schema": SCHEMA,
-        "machine": asdict(benchmark.machine),
+        "machine": {**asdict(benchmark.machine), "busy": benchmark.machine.busy},
         "workers": benchmark.workers,
         "start_up": {
             "help_seconds": round(benchmark.help_seconds, 4),

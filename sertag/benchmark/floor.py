@@ -20,12 +20,12 @@ _BLOCK_SECONDS = 10
 _ENOUGH_SECONDS, _REPEATS = 3.0, 3
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """Consecutive frames of a recording."""
 
     path: str
-    start: int
-    frames: int
+    start: int = 0
+    frames: int = -1
 
 
 def floor_seconds(paths: Sequence[str], *, processes: int, mixed: bool) -> float:
@@ -41,14 +41,14 @@ def floor_seconds(paths: Sequence[str], *, processes: int, mixed: bool) -> float
         mixed: whether channels are mixed down.
     """
     parts = [part for path in paths for part in _parts(path, processes if len(paths) < processes else 1)]
-    transform = partial(_transform, mixed=mixed)
+    do = partial(transform, mixed=mixed)
     # A fork would copy the threads' locks, and start warmer than anybody else's workers.
     with multiprocessing.get_context("spawn").Pool(processes, _ignore_interrupts) as pool:
         taken: list[float] = []
         # The first round starts the processes and fills the page cache.
         while len(taken) < 2 or (len(taken) <= _REPEATS and sum(taken[1:]) < _ENOUGH_SECONDS):
             started = time.perf_counter()
-            for _ in pool.imap_unordered(transform, parts, chunksize=max(1, len(parts) // (processes * 20))):
+            for _ in pool.imap_unordered(do, parts, chunksize=max(1, len(parts) // (processes * 20))):
                 pass
             taken.append(time.perf_counter() - started)
     return min(taken[1:])
@@ -59,18 +59,19 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _parts(path: str, count: int) -> list[_Part]:
+def _parts(path: str, count: int) -> list[Part]:
     if count == 1:
-        return [_Part(path, 0, -1)]
+        return [Part(path)]
     try:
         frames = soundfile.info(path).frames
     except soundfile.SoundFileError:
         return []
     edges = [frames * number // count for number in range(count + 1)]
-    return [_Part(path, start, end - start) for start, end in pairwise(edges)]
+    return [Part(path, start, end - start) for start, end in pairwise(edges)]
 
 
-def _transform(part: _Part, *, mixed: bool) -> None:
+def transform(part: Part, *, mixed: bool) -> None:
+    """Decodes a part of a recording and transforms it; nothing where soundfile cannot decode it."""
     with contextlib.suppress(soundfile.SoundFileError), soundfile.SoundFile(part.path) as file:
         length, hop = round(_FRAME_SECONDS * file.samplerate), round(_HOP_SECONDS * file.samplerate)
         if part.start:

@@ -17,7 +17,7 @@ from pathlib import Path
 from sertag.errors import SertagError
 
 _COMMAND = (sys.executable, "-P", "-c", "from sertag.cli import main; main()")
-_STARTS = 7
+_STARTS = 5
 _SAMPLE_SECONDS = 0.1
 _ALL_FAILED_OR_SOME = 3
 
@@ -103,15 +103,15 @@ class _Memory:
         root = Path("/proc")
         children = (root / f"{self._process}/task/{self._process}/children").read_text().split()
         for child in children:
-            peak = _megabytes(root / child / "status", "VmHWM")
+            peak = megabytes(root / child / "status", "VmHWM")
             self.worker_megabytes = max(self.worker_megabytes or 0.0, peak)
         shares = [
-            _megabytes(root / process / "smaps_rollup", "Pss") for process in (str(self._process), *children)
+            megabytes(root / process / "smaps_rollup", "Pss") for process in (str(self._process), *children)
         ]
         self.run_megabytes = max(self.run_megabytes or 0.0, sum(shares))
 
 
-def _megabytes(path: Path, name: str) -> float:
+def megabytes(path: Path, name: str) -> float:
     """A figure in kB of one of the system's files about a process, in MB of 2**20 bytes."""
     match = re.search(rf"^{name}:\s+(\d+) kB", path.read_text(), re.MULTILINE)
     return int(match[1]) / 1024 if match else 0.0

@@ -18,6 +18,7 @@ from sertag.audio import AudioReader
 from sertag.discovery import Recording
 from sertag.errors import RecordingError
 from sertag.features import FrameStream
+from sertag.files import put_in_place
 from sertag.listener import Listener
 from sertag.outputs import FileOutputs, target_of, write_result
 from sertag.results import encode
@@ -120,7 +121,7 @@ def walk(recordings: Iterable[Recording], channels: str, table: Path) -> Walk:
             windows += sum(len(channel.windows) for channel in timeline.channels)
             heard += sum(int((channel.windows.emotion >= 0).sum()) for channel in timeline.channels)
         with clock.stage("writing"):
-            outputs.finish(Totals(count, 0, audio_seconds))
+            put_in_place(outputs.finish(Totals(count, 0, audio_seconds)))
     stages = {stage: clock.seconds[stage] for stage in STAGES}
     return Walk(count, audio_seconds, speech_seconds, windows, heard, stages)
 
