@@ -43,15 +43,15 @@ class Making:
 
 def cases(*, full: bool) -> list[Making]:
     """What the benchmark measures in detail; with ``full`` in the sizes of real archives."""
-    rounds, clips, hours, pieces = (24, 10_000, 10, 12) if full else (3, 600, 1, 2)
+    rounds, clips, hours, pieces = (24, 10_000, 10, 30) if full else (3, 600, 1, 4)
     telephone = "8 kHz mu-law WAV, two channels, 2 to 5 min"
     return [
         Making("calls", f"{telephone}, each speaks half the time", partial(_calls, rounds * 8), "split"),
         Making("talk", f"{telephone}, each speaks throughout", partial(_talks, rounds * 8 // 3), "split"),
         Making("clips", "16 kHz WAV of 2 s", partial(_clips, clips)),
         Making("long", f"one 16 kHz WAV of {hours} h", partial(_long, hours * 3_600)),
-        Making("mp3", "44.1 kHz stereo MP3 of 5 min", partial(_interviews, pieces, 44_100, "MPEG_LAYER_III")),
-        Making("opus", "48 kHz stereo Opus of 5 min", partial(_interviews, pieces, 48_000, "OPUS")),
+        Making("mp3", "44.1 kHz stereo MP3 of 2 min", partial(_interviews, pieces, 44_100, "MPEG_LAYER_III")),
+        Making("opus", "48 kHz stereo Opus of 2 min", partial(_interviews, pieces, 48_000, "OPUS")),
     ]
 
 
@@ -148,7 +148,7 @@ def _long(seconds: int, folder: Path) -> None:
 
 
 def _interviews(count: int, rate: int, subtype: str, folder: Path) -> None:
-    _fill(folder, [_conversation(0, 300.0)], count, rate, subtype)
+    _fill(folder, [_conversation(0, 120.0)], count, rate, subtype)
 
 
 def _fill(

@@ -17,7 +17,7 @@ from pathlib import Path
 from sertag.errors import SertagError
 
 _COMMAND = (sys.executable, "-P", "-c", "from sertag.cli import main; main()")
-_STARTS = 5
+_STARTS = 3
 _SAMPLE_SECONDS = 0.1
 _ALL_FAILED_OR_SOME = 3
 
