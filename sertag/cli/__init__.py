@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from sertag import __version__
-from sertag.cli import build_model, evaluate, models, scan
+from sertag.cli import benchmark, build_model, evaluate, models, scan
 from sertag.cli.streams import drop, open_standard_streams, tell
 from sertag.errors import SertagError
 
@@ -28,6 +28,7 @@ app.command("scan")(scan.scan)
 app.command("build-model")(build_model.build_model)
 app.command("evaluate")(evaluate.evaluate)
 app.command("models")(models.models)
+app.command("benchmark")(benchmark.benchmark)
 
 
 def _version(wanted: bool) -> None:
