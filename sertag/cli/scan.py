@@ -215,7 +215,8 @@ def scan(
         raise NothingFoundError(
             f"{list_file or ', '.join(paths or [])}: no recording found; nothing was written"
         )
-    processes = workers or len(os.sched_getaffinity(0))
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    processes = workers or processors or 1
     # A bar and data on one terminal would run into each other.
     bar = not quiet and (format is None or not sys.stdout.isatty())
     failures = destination.failures if destination else None
