@@ -34,8 +34,8 @@ class Observer(Protocol):
     def held(self, recording: Recording) -> None:
         """A recording was done by an earlier run."""
 
-    def written(self) -> None:
-        """A result is in the outputs."""
+    def tick(self) -> None:
+        """Comes often; raises KeyboardInterrupt where the run is to end."""
 
 
 def run_of(tagger: Tagger, carried: tuple[str, ...] = ()) -> Run:
@@ -164,7 +164,8 @@ def scan_to_files(
                     " or --overwrite starts anew"
                 )
         if adds:
-            journal.hold(destination.held(failed=not resumption.retry_failed))
+            names = destination.held(failed=not resumption.retry_failed)
+            journal.hold(_watched(names, observer))
         while True:
             jobs = _jobs_left(find(), journal, observer)
             _tag(jobs, engine, partial(_keep, journal), fail_fast=fail_fast, observer=observer)
@@ -178,11 +179,14 @@ def scan_to_files(
 def _write(journal: Journal, destination: Destination, run: Run, observer: Observer, *, adds: bool) -> Totals:
     totals = journal.totals()
     anew = journal.has if adds else None
-    with FileOutputs(destination.targets, destination.failures, run, anew=anew) as outputs:
+    with FileOutputs(
+        destination.targets, destination.failures, run, anew=anew, tick=observer.tick
+    ) as outputs:
         for entry in journal.entries():
             write_result(entry.payload, entry.carried, outputs, run)
-            observer.written()
-        journal.finish(outputs.finish(totals), totals)
+            observer.tick()
+        journal.conclude(outputs.finish(totals), totals)
+    journal.finish()
     return totals
 
 
@@ -212,6 +216,12 @@ def _jobs_left(recordings: Iterable[Recording], journal: Journal, observer: Obse
             observer.held(recording)
         else:
             yield Job(position, recording)
+
+
+def _watched(names: Iterator[str], observer: Observer) -> Iterator[str]:
+    for name in names:
+        observer.tick()
+        yield name
 
 
 def _keep(journal: Journal, job: Job, result: Result) -> None:

@@ -67,9 +67,17 @@ def check(path: Path, format: str, header: str, run: Run) -> None:
 
 
 def copy(
-    path: Path, format: str, header: str, stream: IO[str], run: Run, anew: Callable[[str], bool]
+    path: Path,
+    format: str,
+    header: str,
+    stream: IO[str],
+    run: Run,
+    anew: Callable[[str], bool],
+    tick: Callable[[], None],
 ) -> None:
     """Copies what a finished file holds behind its header, but for failures that have a new result.
+
+    Calls ``tick`` for every line.
 
     Raises:
         UsageError: where the file is of another model or other settings, or is damaged.
@@ -77,6 +85,7 @@ def copy(
     with _reading(path) as lines:
         _check_header(lines, header, path)
         for line in lines:
+            tick()
             if format == "jsonl":
                 name, is_failure = _named(line)
                 if not is_failure:

@@ -144,6 +144,7 @@ class FileOutputs:
         run: what all results have in common.
         anew: where the files are there already and are to be added to: whether a recording that is in
             them as a failure has a new result.
+        tick: is called often while they are copied.
 
     Raises:
         UsageError: where a file to add to holds results of another kind.
@@ -157,6 +158,7 @@ class FileOutputs:
         run: Run,
         *,
         anew: Callable[[str], bool] | None = None,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._run = run
         self._failures_path = failures
@@ -171,7 +173,7 @@ class FileOutputs:
                 with writing(target.path):
                     self._outputs.append((file, target.make(file.stream, run)))
                     if anew:
-                        copy(target.path, target.format, target.header(run), file.stream, run, anew)
+                        copy(target.path, target.format, target.header(run), file.stream, run, anew, tick)
             if anew and failures and failures.exists():
                 for row in failure_rows(failures):
                     if not anew(row[0]):

@@ -252,6 +252,21 @@ def unnamed(calls: Path, tmp_path: Path, cli: Cli) -> list[str]:
     return command
 
 
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("trouble", ["rename:error=EACCES:when=2", "fsync:error=ENOSPC:when=8"])
+def test_what_cannot_be_named_now_is_named_later(calls: Path, tmp_path: Path, cli: Cli, trouble: str) -> None:
+    command = ["scan", str(calls), "--out", "r.csv", "--out", "r.jsonl", "--summary", "s.csv"]
+    assert cli(*command).returncode == 3
+    files = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for path in files:
+        path.unlink()
+    name = trouble.split(":", maxsplit=1)[0]
+    done = shell(tmp_path, f"strace -o /dev/null -e trace={name} -e inject={trouble} $S {' '.join(command)}")
+    assert done.returncode == 1
+    assert cli(*command).returncode == 3
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == files
+
+
 def test_files_get_their_names_from_anywhere(unnamed: list[str], tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     done = shell(tmp_path / "other", "$S scan ../calls --journal ../j --out r.csv")

@@ -37,6 +37,8 @@ class Trouble(Tagger):
         marker.touch()
         if "kill" in name:
             os.kill(os.getpid(), signal.SIGKILL)
+        if "nameless" in name:
+            os.kill(os.getpid(), signal.SIGRTMIN + 3)
         if "segfault" in name:
             os.kill(os.getpid(), signal.SIGSEGV)
         if "hang" in name:
@@ -87,7 +89,7 @@ def engine(observer: Watching, *, workers: int = 2, timeout: float | None = None
 def test_every_recording_ends_in_one_outcome(tmp_path: Path, workers: int) -> None:
     names = [f"good {number}" for number in range(12)]
     names[2:2] = ["kill", "kill once", "segfault", "fault", "memory", "bad"]
-    names[12:12] = ["segfault once", "kill 2"]
+    names[12:12] = ["segfault once", "nameless once", "kill 2"]
     watching = Watching()
     codes = {}
     for job, result in engine(watching, workers=workers).run(jobs(tmp_path, names)):
@@ -109,7 +111,7 @@ def test_every_recording_ends_in_one_outcome(tmp_path: Path, workers: int) -> No
     }
     assert codes == expected
     assert sorted(map(str, watching.lost)) == sorted(
-        ["kill"] * 2 + ["kill 2"] * 2 + ["segfault"] * 2 + ["kill once", "segfault once"]
+        ["kill"] * 2 + ["kill 2"] * 2 + ["segfault"] * 2 + ["kill once", "nameless once", "segfault once"]
     )
 
 

@@ -110,10 +110,6 @@ class ScanProgress:
         self._bytes += max(recording.size, 0)
         self.tick()
 
-    def written(self) -> None:
-        """A result is in the outputs."""
-        self._interrupt.check()
-
     def lost_worker(self, recording: Recording | None, reason: str) -> None:
         """A worker process is gone."""
         about = {"recording": recording.name} if recording else {}

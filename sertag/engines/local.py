@@ -233,7 +233,8 @@ class _Worker:
         self.connection.close()
         code = self._process.exitcode
         if code is not None and code < 0:
-            return signal.Signals(-code).name
+            # Not all signals have names.
+            return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return f"exit status {code}"
 
     def _restart(self) -> None:
