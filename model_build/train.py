@@ -67,7 +67,7 @@ def train(
 ) -> Training:
     """Adam with decoupled weight decay, categorical cross-entropy, one learning-rate cycle.
 
-    Beside the emotion the network learns the tasks of :mod:`model_build.tasks`, from the same pooled features.
+    Beside the emotion the network learns the tasks of :mod:`model_build.tasks` from what it pools.
 
     The cycle ends at a rate of next to nothing, so the last weights are kept: no speakers are spent on
     choosing an epoch. Ctrl-C ends the training after the last whole epoch.
@@ -101,9 +101,10 @@ def train(
             logits, *answers = outputs if isinstance(outputs, list) else [outputs]
             loss = loss_of(targets, logits)
             for expected, answer in zip(others, answers, strict=True):
-                # A row of zeros, where the answer is unknown, weighs nothing.
                 entropy = tf.nn.softmax_cross_entropy_with_logits(expected, answer)
-                loss += settings.task_weight * tf.reduce_mean(entropy)
+                # A row of zeros, where the answer is unknown, has a loss of 0 but a gradient.
+                known = tf.reduce_sum(expected, axis=1)
+                loss += settings.task_weight * tf.reduce_mean(known * entropy)
         gradients = tape.gradient(loss, learner.trainable_variables)
         optimizer.apply_gradients(zip(gradients, learner.trainable_variables, strict=True))
         return loss
