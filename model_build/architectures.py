@@ -18,7 +18,7 @@ class NetworkSettings:
 
     filters: tuple[int, int, int] = (16, 32, 48)
     dense: int = 128
-    lstm: int = 96
+    lstm: int = 72
     dropout: float = 0.3
 
 
@@ -40,7 +40,7 @@ def build_network(
     """
     inputs = layers.Input((length, settings.inputs, VIEWS))
     mel = inputs[:, :, : settings.mels]
-    for filters, kernel in zip(network.filters, (5, 3, 3), strict=True):
+    for filters, kernel in zip(network.filters, (3, 3, 3), strict=True):
         mel = layers.Conv2D(filters, kernel, strides=2, padding="same", use_bias=False)(mel)
         mel = layers.BatchNormalization()(mel)
         mel = layers.ReLU()(mel)

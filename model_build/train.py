@@ -13,6 +13,7 @@ from model_build.architectures import NetworkSettings, build_network
 from model_build.calls import CallSampler
 from model_build.dataset import CLEAN, FIRST_SESSION, TELEPHONE, Example, Windower
 from model_build.observer import Observer
+from model_build.tasks import Tasks
 from sertag.adaptation import EmotionEffects
 from sertag.types import FloatArray
 
@@ -26,6 +27,7 @@ class TrainingSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
     label_smoothing: float = 0.1
+    task_weight: float = 0.2
     seed: int = 1
 
 
@@ -65,6 +67,8 @@ def train(
 ) -> Training:
     """Adam with decoupled weight decay, categorical cross-entropy, one learning-rate cycle.
 
+    Beside the emotion the network learns the tasks of :mod:`model_build.tasks` from what it pools.
+
     The cycle ends at a rate of next to nothing, so the last weights are kept: no speakers are spent on
     choosing an epoch. Ctrl-C ends the training after the last whole epoch.
     """
@@ -82,12 +86,27 @@ def train(
         from_logits=True, label_smoothing=settings.label_smoothing
     )
 
+    tasks = Tasks.of([example.utterance for example in training])
+    pooled = network.layers[-1].input
+    learner = tf.keras.Model(
+        network.input,
+        [network.output, *(tf.keras.layers.Dense(size)(pooled) for size in tasks.sizes if size)],
+    )
+
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(windows: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def step(windows: tf.Tensor, targets: tf.Tensor, others: list[tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = loss_of(targets, network(windows, training=True))
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+            outputs = learner(windows, training=True)
+            # Of a single output Keras makes no list.
+            logits, *answers = outputs if isinstance(outputs, list) else [outputs]
+            loss = loss_of(targets, logits)
+            for expected, answer in zip(others, answers, strict=True):
+                entropy = tf.nn.softmax_cross_entropy_with_logits(expected, answer)
+                # A row of zeros, where the answer is unknown, has a loss of 0 but a gradient.
+                known = tf.reduce_sum(expected, axis=1)
+                loss += settings.task_weight * tf.reduce_mean(known * entropy)
+        gradients = tape.gradient(loss, learner.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, learner.trainable_variables, strict=True))
         return loss
 
     calls = CallSampler(training, effects, windower.normalisation)
@@ -97,8 +116,10 @@ def train(
     try:
         for number in range(1, settings.epochs + 1):
             losses = []
-            for windows, targets in _batches(training, calls, windower, classes, settings.batch, random):
-                losses.append(float(step(windows, targets)))
+            for chosen, windows in _batches(training, calls, windower, settings.batch, random):
+                targets = np.eye(classes, dtype=np.float32)[[example.target for example in chosen]]
+                others = tasks.targets([example.utterance for example in chosen])
+                losses.append(float(step(windows, targets, [each for each in others if each.shape[1]])))
                 observer.step()
             history.append(Epoch(number, float(np.mean(losses))))
             weights = network.get_weights()
@@ -114,10 +135,9 @@ def _batches(
     examples: Sequence[Example],
     calls: CallSampler,
     windower: Windower,
-    classes: int,
     size: int,
     random: np.random.Generator,
-) -> Iterator[tuple[FloatArray, FloatArray]]:
+) -> Iterator[tuple[list[Example], FloatArray]]:
     """One random window of one random take of every example, in random order."""
     order = random.permutation(len(examples))
     for at in range(0, max(size, len(order) - size + 1), size):
@@ -127,8 +147,7 @@ def _batches(
             number = _random_take(example, random)
             voice = calls.draw(example, number, random)
             windows.append(windower.random_window(example.takes[number], voice, random))
-        targets = np.eye(classes, dtype=np.float32)[[example.target for example in chosen]]
-        yield np.stack(windows), targets
+        yield chosen, np.stack(windows)
 
 
 def _random_take(example: Example, random: np.random.Generator) -> int:
