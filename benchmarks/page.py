@@ -129,6 +129,8 @@ def _stages(cases: list[dict[str, Any]]) -> str:
 
 
 def _scaling(points: list[dict[str, Any]], axis: str) -> str:
+    if not points:
+        return "Not measured: `--full` was not given."
     costs = [point["seconds_per_hour"] for point in points]
     names = ", ".join(f'"{point["name"]}"' for point in points)
     chart = (

@@ -67,7 +67,7 @@ def fingerprint(run: Run, tagger: Tagger) -> dict[str, Any]:
     """All that changes results, and only that."""
     return {
         **run.settings,
-        "carried": run.carried,
+        "carried": list(run.carried),
         "model": run.model_sha256,
         "interpreter": tagger.model.interpreter,
         "sertag": __version__,
