@@ -185,8 +185,8 @@ def _write(journal: Journal, destination: Destination, run: Run, observer: Obser
         for entry in journal.entries():
             write_result(entry.payload, entry.carried, outputs, run)
             observer.tick()
-        journal.conclude(outputs.finish(totals), totals)
-    journal.finish()
+        moves = outputs.finish(totals)
+    journal.finish(moves, totals)
     return totals
 
 

@@ -167,28 +167,18 @@ class Journal:
                 raise
             yield Entry(name, payload, bool(failed), tuple(json.loads(carried)) if carried else ())
 
-    def conclude(self, moves: Sequence[Move], totals: Totals) -> None:
-        """Takes charge of finished files: from now on they get their names, by a later run if need be.
+    def finish(self, moves: Sequence[Move], totals: Totals) -> None:
+        """Puts finished files in their places, all of them even if cut off midway, and is gone.
 
         Args:
-            moves: what is left to do; the files are synced to the disk already.
+            moves: what is left to do; the files are synced to the disk already. They stay where they are even
+                if this fails, as it may be a later run that does it.
             totals: what the run came to.
         """
-        self.commit()
         last = {"moves": [astuple(move) for move in moves], "totals": astuple(totals)}
-        try:
-            self._database.execute("INSERT INTO about VALUES ('last', ?)", (json.dumps(last),))
-            self._database.execute("COMMIT")
-        except sqlite3.Error:
-            # Whoever made the files will remove them, so this must not be committed later.
-            self._close()
-            raise
-        self._database.execute("BEGIN EXCLUSIVE")
-        self._moves = moves
-
-    def finish(self) -> None:
-        """Gives the files their names, and is gone."""
-        put_in_place(self._moves)
+        self._database.execute("INSERT INTO about VALUES ('last', ?)", (json.dumps(last),))
+        self.commit()
+        put_in_place(moves)
         self._close()
         _remove(self.path)
 

@@ -253,7 +253,9 @@ def unnamed(calls: Path, tmp_path: Path, cli: Cli) -> list[str]:
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
-@pytest.mark.parametrize("trouble", ["rename:error=EACCES:when=2", "fsync:error=ENOSPC:when=8"])
+@pytest.mark.parametrize(
+    "trouble", ["rename:error=EACCES:when=2", "fsync:error=ENOSPC:when=8", "fdatasync:error=EIO:when=13"]
+)
 def test_what_cannot_be_named_now_is_named_later(calls: Path, tmp_path: Path, cli: Cli, trouble: str) -> None:
     command = ["scan", str(calls), "--out", "r.csv", "--out", "r.jsonl", "--summary", "s.csv"]
     assert cli(*command).returncode == 3

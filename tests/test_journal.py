@@ -136,9 +136,8 @@ def test_a_run_cut_off_between_two_files_is_finished(tmp_path: Path) -> None:
     moves = [Move(str(aside), str(place)) for aside, place in zip(asides, places, strict=True)]
     with Journal(path, SETTINGS) as journal:
         journal.put(0, recording("a"), b"a", failed=False, seconds=1.0)
-        journal.conclude([*moves, Move(None, str(old))], Totals(1, 0, 1.0))
         with pytest.raises(SertagError, match=r"two\.csv: cannot be written"):
-            journal.finish()
+            journal.finish([*moves, Move(None, str(old))], Totals(1, 0, 1.0))
     assert places[0].read_text() == "one.part"
     places[1].parent.mkdir()
     earlier = finish_earlier(path)
