@@ -79,8 +79,8 @@ def _targets(benchmark: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "largest worker", "< 150 MB", f"{max(scan['worker_megabytes'] for scan in scans):.0f} MB"
     yield "largest run", "< 400 MB", f"{max(scan['run_megabytes'] for scan in scans):.0f} MB"
     for title, key in (("1 s to 10 h long", "lengths"), ("1 to 1,000 h in all", "sizes")):
-        costs = [point["seconds_per_hour"] for point in benchmark[key]]
-        yield f"cost per hour, {title}: largest over smallest", "flat", f"{max(costs) / min(costs):.2f}"
+        if costs := [point["seconds_per_hour"] for point in benchmark[key]]:
+            yield f"cost per hour, {title}: largest over smallest", "flat", f"{max(costs) / min(costs):.2f}"
 
 
 def _speed(case: dict[str, Any]) -> str:
