@@ -15,27 +15,24 @@ needs no look-ahead; the last frames are filled up with zeros.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import soxr
 
+from sertag.pitch import Autocorrelation
 from sertag.types import FloatArray
 
-PITCH_LOW = 65.0
-"""Lowest fundamental looked for, in Hz."""
-PITCH_HIGH = 450.0
-"""Highest fundamental looked for, in Hz."""
-VOICED = 0.45
-"""Autocorrelation peak from which a frame counts as voiced (Boersma 1993)."""
 FLOOR = 1e-12
 """Power below which everything is silence (-120 dB), so that no logarithm meets 0."""
 
-_PITCH_BAND = 2_000.0
-_LAG_RATE = 8_000.0
-_PITCH_REFERENCE = 170.0
-_BATCH = 256
+BATCH = 128
+"""Frames that are analysed together: as many as fit the processor's caches."""
+
+_TELEPHONE_BAND = 200.0, 3_400.0
+_DECIBELS = np.float32(10.0 / np.log(10.0))
 
 
 @dataclass(frozen=True)
@@ -98,6 +95,17 @@ class FeatureSettings:
         """The column of the level."""
         return self.mels + 2
 
+    def analysis_rate(self, rate: int) -> int:
+        """The rate in Hz at which recordings of some rate are analysed.
+
+        Those of half the model's rate are analysed as they are, with every second sample of the window: the
+        same bins, up to half their rate, at half the cost.
+        """
+        lengths = self.frame_length, self.hop_length, self.fft_length
+        if 2 * rate == self.sample_rate and not any(length % 2 for length in lengths):
+            return rate
+        return self.sample_rate
+
     def frames_in(self, seconds: float) -> int:
         """Number of frames in a stretch of time, rounded to the nearest."""
         return round(seconds / self.hop_seconds)
@@ -129,40 +137,49 @@ class FrameStream:
 
     Frames are analysed in batches of fixed shape, so that their bits do not depend on how the
     samples were divided into blocks.
+
+    Args:
+        settings: what the frames are.
+        rate: of the samples in Hz: ``settings.sample_rate``, or a rate that
+            :meth:`FeatureSettings.analysis_rate` gave.
     """
 
-    def __init__(self, settings: FeatureSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: FeatureSettings, rate: int | None = None) -> None:
+        self._columns = settings.columns
+        self._analysis = _Analysis.of(settings, rate or settings.sample_rate)
+        factor = settings.sample_rate // (rate or settings.sample_rate)
+        self._hop, self._length = settings.hop_length // factor, settings.frame_length // factor
+        # What lies behind a frame stays 0.
+        self._padded = np.zeros((BATCH, settings.fft_length // factor), dtype=np.float32)
         self._pending = np.zeros(0, dtype=np.float32)
-        self._analysis = _Analysis(settings)
 
     def push(self, samples: FloatArray) -> FloatArray:
         """The batches of frames that are complete after ``samples`` (1-D, full scale 1.0)."""
         self._pending = np.concatenate([self._pending, samples])
-        hop, length = self._settings.hop_length, self._settings.frame_length
-        complete = max(0, (len(self._pending) - length) // hop + 1)
-        batches = complete // _BATCH
+        complete = max(0, (len(self._pending) - self._length) // self._hop + 1)
+        batches = complete // BATCH
         frames = self._analyse(self._pending, batches)
-        self._pending = self._pending[batches * _BATCH * hop :]
+        self._pending = self._pending[batches * BATCH * self._hop :]
         return frames
 
     def finish(self) -> FloatArray:
         """The frames left, the last ones filled up with zeros: ``ceil(samples / hop_length)`` in all."""
-        hop, length = self._settings.hop_length, self._settings.frame_length
-        count = -(-len(self._pending) // hop)
-        batches = -(-count // _BATCH)
-        filling = batches * _BATCH * hop + length - len(self._pending)
+        count = -(-len(self._pending) // self._hop)
+        batches = -(-count // BATCH)
+        filling = batches * BATCH * self._hop + self._length - len(self._pending)
         padded = np.concatenate([self._pending, np.zeros(filling, dtype=np.float32)])
         self._pending = self._pending[:0]
         return self._analyse(padded, batches)[:count]
 
     def _analyse(self, samples: FloatArray, batches: int) -> FloatArray:
-        out = np.empty((batches * _BATCH, self._settings.columns), dtype=np.float32)
+        out = np.empty((batches * BATCH, self._columns), dtype=np.float32)
         if batches:
-            framed = np.lib.stride_tricks.sliding_window_view(samples, self._settings.frame_length)
-            framed = framed[:: self._settings.hop_length]
-            for at in range(0, len(out), _BATCH):
-                out[at : at + _BATCH] = self._analysis(framed[at : at + _BATCH])
+            framed = np.lib.stride_tricks.sliding_window_view(samples, self._length)[:: self._hop]
+            for at in range(0, len(out), BATCH):
+                np.multiply(
+                    framed[at : at + BATCH], self._analysis.window, out=self._padded[:, : self._length]
+                )
+                self._analysis(self._padded, out[at : at + BATCH])
         return out
 
 
@@ -177,89 +194,61 @@ def mean_level(levels: npt.ArrayLike) -> float:
     return float(10.0 * np.log10(np.mean(10.0 ** (np.asarray(levels, dtype=np.float64) / 10.0))))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Analysis:
-    """The spectral analysis of framed samples ``(frames, frame_length)``."""
+    """The spectral analysis of frames that were multiplied by ``window``, shape ``(frame_length,)``.
+
+    Columns of ``filters``, shape ``(bins, columns)``, are the mel filters and the telephone band.
+    """
 
     settings: FeatureSettings
+    window: FloatArray
+    filters: FloatArray
+    autocorrelation: Autocorrelation
 
-    @cached_property
-    def _window(self) -> FloatArray:
-        return _hann(self.settings.frame_length).astype(np.float32)
-
-    @cached_property
-    def _mel(self) -> FloatArray:
+    @classmethod
+    @cache
+    def of(cls, settings: FeatureSettings, rate: int) -> _Analysis:
+        """For samples of some rate in Hz."""
+        window = _hann(settings.frame_length)
+        filters = np.zeros((settings.fft_length // 2 + 1, settings.columns), dtype=np.float32)
         # Power relative to a full-scale sine in the bin, whatever the frame's length.
-        return np.asarray(mel_filters(self.settings) * self._scale, dtype=np.float32)
-
-    @cached_property
-    def _scale(self) -> float:
-        return float(2.0 / self._window.sum()) ** 2
-
-    @cached_property
-    def _band(self) -> slice:
-        per_hz = self.settings.fft_length / self.settings.sample_rate
-        return slice(round(200 * per_hz), round(3_400 * per_hz))
-
-    @cached_property
-    def _level_scale(self) -> float:
-        return 4.0 / (self.settings.fft_length * float(np.sum(self._window**2)))
-
-    @cached_property
-    def _lag_correction(self) -> FloatArray:
-        """One over the window's own autocorrelation, lag by lag."""
-        spectrum = np.abs(np.fft.rfft(self._window, self.settings.fft_length)) ** 2
-        correlation = np.fft.irfft(spectrum)
-        lags = np.arange(int(_LAG_RATE / PITCH_LOW) + 4) * (self.settings.sample_rate / _LAG_RATE)
-        at_lags = np.interp(lags, np.arange(len(correlation)), correlation) / correlation[0]
-        return np.asarray(1.0 / np.maximum(at_lags, 0.1), dtype=np.float32)
-
-    @cached_property
-    def _lag_cost(self) -> FloatArray:
-        """A small cost per octave keeps the choice among equal peaks from falling to the longest lag."""
-        shortest, longest = int(_LAG_RATE / PITCH_HIGH), int(_LAG_RATE / PITCH_LOW) + 2
-        return np.asarray(0.03 * np.log2(np.arange(shortest, longest) / shortest), dtype=np.float32)
-
-    def __call__(self, framed: FloatArray) -> FloatArray:
-        settings = self.settings
-        spectrum = scipy.fft.rfft(framed * self._window, n=settings.fft_length)
-        power = spectrum.real**2 + spectrum.imag**2
-        out = np.empty((len(framed), settings.columns), dtype=np.float32)
-        out[:, : settings.mels] = _decibels(power @ self._mel)
-        out[:, settings.pitch], out[:, settings.voicing] = self._pitch(power)
+        filters[:, : settings.mels] = mel_filters(settings) * float(2.0 / window.sum()) ** 2
         # Parseval: a full-scale sine has level 0 dB.
-        level = power[:, self._band].sum(axis=1) * self._level_scale
-        out[:, settings.level] = _decibels(level)
-        return out
-
-    def _pitch(self, power: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Boersma's (1993) autocorrelation method on the band below 2 kHz, frame by frame."""
-        per_hz = self.settings.fft_length / self.settings.sample_rate
-        band = power[:, : round(_PITCH_BAND * per_hz)].copy()
-        band[:, : round(PITCH_LOW * per_hz)] = 0.0
-        correlation = scipy.fft.irfft(band, n=round(_LAG_RATE * per_hz))
-        shortest, longest = int(_LAG_RATE / PITCH_HIGH), int(_LAG_RATE / PITCH_LOW) + 2
-        energy = np.maximum(correlation[:, :1], 1e-9)
-        strength = correlation[:, shortest - 1 : longest + 1] * (
-            self._lag_correction[shortest - 1 : longest + 1] / energy
+        low, high = (round(hz * settings.fft_length / settings.sample_rate) for hz in _TELEPHONE_BAND)
+        filters[low:high, settings.level] = 4.0 / (settings.fft_length * float(np.sum(window**2)))
+        factor = settings.sample_rate // rate
+        if factor > 1:
+            filters = filters[: len(filters) // factor + 1] * _passband(settings, rate)[:, None]
+        return cls(
+            settings,
+            window[::factor] * np.float32(factor),
+            filters,
+            Autocorrelation.of(window, settings.fft_length, settings.sample_rate),
         )
-        # A parabola through each peak and its neighbours: peaks between lags are not worse for it,
-        # else a high voice would be heard an octave too low.
-        before, peak, after = strength[:, :-2], strength[:, 1:-1], strength[:, 2:]
-        slope, bend = before - after, 2 * peak - before - after
-        is_peak = (peak >= before) & (peak >= after) & (bend > 1e-6)
-        height = np.where(is_peak, peak + slope * slope / (8 * np.maximum(bend, 1e-6)), 0.0)
-        best = np.argmax(height - self._lag_cost, axis=1)
-        rows = np.arange(len(power))
-        voicing = np.clip(height[rows, best], 0.0, 1.0)
-        lag = best + shortest - 0.5 * slope[rows, best] / np.maximum(bend[rows, best], 1e-6)
-        octaves = np.log2(_LAG_RATE / (np.maximum(lag, 1.0) * _PITCH_REFERENCE))
-        pitch = np.where(voicing >= VOICED, octaves, 0.0)
-        return np.asarray(pitch, dtype=np.float32), np.asarray(voicing, dtype=np.float32)
+
+    def __call__(self, windowed: FloatArray, out: FloatArray) -> None:
+        """Fills frames, shape ``(n, columns)``, from windowed samples ``(n, fft_length)``."""
+        spectrum = scipy.fft.rfft(windowed)
+        power = spectrum.real**2
+        power += spectrum.imag**2
+        np.matmul(power, self.filters, out=out)
+        np.maximum(out, np.float32(FLOOR), out=out)
+        np.log(out, out=out)
+        out *= _DECIBELS
+        settings = self.settings
+        out[:, settings.pitch], out[:, settings.voicing] = self.autocorrelation.pitch(power)
 
 
-def _decibels(power: FloatArray) -> FloatArray:
-    return np.asarray(10.0 * np.log10(np.maximum(power, np.float32(FLOOR))), dtype=np.float32)
+def _passband(settings: FeatureSettings, rate: int) -> FloatArray:
+    """Power that the resampler from ``rate`` leaves of each bin, 0 Hz to half that rate.
+
+    The network knows recordings of that rate as they sound after resampling: a little is lost at their upper end.
+    """
+    impulse = np.zeros(settings.fft_length * rate // settings.sample_rate, dtype=np.float32)
+    impulse[len(impulse) // 2] = rate / settings.sample_rate
+    response = np.fft.rfft(soxr.resample(impulse, rate, settings.sample_rate))
+    return np.asarray(np.abs(response[: len(impulse) // 2 + 1]) ** 2, dtype=np.float32)
 
 
 def _hann(length: int) -> FloatArray:
