@@ -22,7 +22,7 @@ import numpy.typing as npt
 import scipy.fft
 import soxr
 
-from sertag.pitch import Autocorrelation
+from sertag.pitch import Autocorrelation, octaves
 from sertag.types import FloatArray
 
 FLOOR = 1e-12
@@ -31,6 +31,7 @@ FLOOR = 1e-12
 BATCH = 128
 """Frames that are analysed together: as many as fit the processor's caches."""
 
+_GROUP = 16
 _TELEPHONE_BAND = 200.0, 3_400.0
 _DECIBELS = np.float32(10.0 / np.log(10.0))
 
@@ -145,7 +146,7 @@ class FrameStream:
     """
 
     def __init__(self, settings: FeatureSettings, rate: int | None = None) -> None:
-        self._columns = settings.columns
+        self._settings = settings
         self._analysis = _Analysis.of(settings, rate or settings.sample_rate)
         factor = settings.sample_rate // (rate or settings.sample_rate)
         self._hop, self._length = settings.hop_length // factor, settings.frame_length // factor
@@ -172,14 +173,23 @@ class FrameStream:
         return self._analyse(padded, batches)[:count]
 
     def _analyse(self, samples: FloatArray, batches: int) -> FloatArray:
-        out = np.empty((batches * BATCH, self._columns), dtype=np.float32)
+        analysis, settings = self._analysis, self._settings
+        out = np.zeros((batches * BATCH, settings.columns), dtype=np.float32)
+        lags, heights = np.empty(len(out), dtype=np.float32), np.empty(len(out), dtype=np.float32)
         if batches:
             framed = np.lib.stride_tricks.sliding_window_view(samples, self._length)[:: self._hop]
-            for at in range(0, len(out), BATCH):
-                np.multiply(
-                    framed[at : at + BATCH], self._analysis.window, out=self._padded[:, : self._length]
-                )
-                self._analysis(self._padded, out[at : at + BATCH])
+        for at in range(0, len(out), BATCH):
+            batch = slice(at, at + BATCH)
+            np.multiply(framed[batch], analysis.window, out=self._padded[:, : self._length])
+            power = _power(self._padded)
+            for columns, bins, weights in analysis.filters:
+                np.matmul(power[:, bins], weights, out=out[batch, columns])
+            lags[batch], heights[batch] = analysis.autocorrelation.peaks(power)
+        np.maximum(out, np.float32(FLOOR), out=out)
+        np.log(out, out=out)
+        out *= _DECIBELS
+        out[:, settings.pitch] = octaves(lags, heights)
+        out[:, settings.voicing] = np.clip(heights, 0.0, 1.0)
         return out
 
 
@@ -196,14 +206,17 @@ def mean_level(levels: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Analysis:
-    """The spectral analysis of frames that were multiplied by ``window``, shape ``(frame_length,)``.
+    """The constants of the spectral analysis.
 
-    Columns of ``filters``, shape ``(bins, columns)``, are the mel filters and the telephone band.
+    Attributes:
+        window: what frames are multiplied by, shape ``(frame_length,)``.
+        filters: for groups of columns, which bins of the power spectrum add up to them, and how; shapes
+            ``(bins, columns)``.
+        autocorrelation: for the pitch.
     """
 
-    settings: FeatureSettings
     window: FloatArray
-    filters: FloatArray
+    filters: tuple[tuple[slice, slice, FloatArray], ...]
     autocorrelation: Autocorrelation
 
     @classmethod
@@ -220,24 +233,28 @@ class _Analysis:
         factor = settings.sample_rate // rate
         if factor > 1:
             filters = filters[: len(filters) // factor + 1] * _passband(settings, rate)[:, None]
+        edges = [*range(0, settings.mels, _GROUP), settings.mels]
+        groups = [*map(slice, edges[:-1], edges[1:]), slice(settings.level, settings.level + 1)]
         return cls(
-            settings,
             window[::factor] * np.float32(factor),
-            filters,
+            tuple(_weights(filters, columns) for columns in groups),
             Autocorrelation.of(window, settings.fft_length, settings.sample_rate),
         )
 
-    def __call__(self, windowed: FloatArray, out: FloatArray) -> None:
-        """Fills frames, shape ``(n, columns)``, from windowed samples ``(n, fft_length)``."""
-        spectrum = scipy.fft.rfft(windowed)
-        power = spectrum.real**2
-        power += spectrum.imag**2
-        np.matmul(power, self.filters, out=out)
-        np.maximum(out, np.float32(FLOOR), out=out)
-        np.log(out, out=out)
-        out *= _DECIBELS
-        settings = self.settings
-        out[:, settings.pitch], out[:, settings.voicing] = self.autocorrelation.pitch(power)
+
+def _weights(filters: FloatArray, columns: slice) -> tuple[slice, slice, FloatArray]:
+    """Some columns, the bins that have a weight in them, and these weights."""
+    weighty = np.flatnonzero(filters[:, columns].any(axis=1))
+    bins = slice(weighty[0], weighty[-1] + 1) if len(weighty) else slice(0)
+    return columns, bins, np.ascontiguousarray(filters[bins, columns])
+
+
+def _power(samples: FloatArray) -> FloatArray:
+    """Power spectra of rows of samples."""
+    spectrum = scipy.fft.rfft(samples)
+    power: FloatArray = spectrum.real**2
+    power += spectrum.imag**2
+    return power
 
 
 def _passband(settings: FeatureSettings, rate: int) -> FloatArray:

@@ -31,7 +31,7 @@ class Autocorrelation:
         bins: those of the power spectrum that are looked at.
         cosines: powers of these bins to the signal's own energy, and to its autocorrelation lag by lag over
             that of the window; shape ``(bins, 1 + lags)``.
-        costs: what a peak's height counts less, by lag but the first and the last; shape ``(lags - 2,)``.
+        costs: what a peak's height counts less, by column of these; infinite where there can be none.
     """
 
     bins: slice
@@ -51,31 +51,39 @@ class Autocorrelation:
         cosines *= 2 / length
         cosines[:, 1:] /= np.maximum(at_lags / correlation[0], 0.1)
         # A small cost per octave keeps the choice among equal peaks from falling to the longest lag.
-        costs = 0.03 * np.log2(lags[1:-1] / _SHORTEST)
+        costs = np.full(len(lags) + 1, np.inf)
+        costs[2:-1] = 0.03 * np.log2(lags[1:-1] / _SHORTEST)
         return cls(bins, cosines.astype(np.float32), costs.astype(np.float32))
 
-    def pitch(self, power: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Octaves above 170 Hz (0 where unvoiced) and voicing of power spectra ``(frames, bins)``."""
+    def peaks(self, power: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Lag in samples at 8 kHz, and height, of the best peak in each of some spectra ``(frames, bins)``."""
         correlation = power[:, self.bins] @ self.cosines
-        energy = np.maximum(correlation[:, :1], _QUIETEST)
-        strength = np.divide(correlation, energy, out=correlation)[:, 1:]
+        correlation /= np.maximum(correlation[:, :1], _QUIETEST)
+        # All rows as one, which is faster; where one goes over into the next, the cost is infinite.
+        strength = correlation.reshape(-1)
+        steps = strength[1:] - strength[:-1]
+        rising, falling = steps[:-1], steps[1:]
         # A parabola through each peak and its neighbours: peaks between lags are not worse for it,
         # else a high voice would be heard an octave too low.
-        steps = strength[:, 1:] - strength[:, :-1]
-        rising, falling = steps[:, :-1], steps[:, 1:]
         slope, bend = rising + falling, rising - falling
         is_peak = rising >= 0
         is_peak &= falling <= 0
         is_peak &= bend > _FLATTEST
         np.maximum(bend, _FLATTEST, out=bend)
-        height = slope * slope
+        heights = np.zeros_like(correlation)
+        height = heights.reshape(-1)[1:-1]
+        np.multiply(slope, slope, out=height)
         height /= bend
         height *= np.float32(1 / 8)
-        height += strength[:, 1:-1]
+        height += strength[1:-1]
         height *= is_peak
-        best = np.argmax(height - self.costs, axis=1)
-        rows = np.arange(len(power))
-        voicing = np.clip(height[rows, best], 0.0, 1.0)
-        lag = best + _SHORTEST + 0.5 * slope[rows, best] / bend[rows, best]
-        octaves = np.log2(_LAG_RATE / (np.maximum(lag, 1.0) * _REFERENCE))
-        return np.where(voicing >= VOICED, octaves, 0.0).astype(np.float32), voicing
+        best = np.argmax(heights - self.costs, axis=1)
+        at = np.arange(0, heights.size, heights.shape[1]) + best - 1
+        lags = best + np.float32(_SHORTEST - 2) + np.float32(0.5) * slope[at] / bend[at]
+        return lags.astype(np.float32), height[at]
+
+
+def octaves(lags: FloatArray, heights: FloatArray) -> FloatArray:
+    """Pitch in octaves above 170 Hz of peaks, 0 where they are too low for a voice; shape ``(frames,)``."""
+    pitch = np.log2(np.float32(_LAG_RATE / _REFERENCE) / np.maximum(lags, np.float32(1.0)))
+    return np.where(heights >= VOICED, pitch, np.float32(0.0))

@@ -89,10 +89,11 @@ class Tagger:
         path = os.fspath(path)
         features = self.model.metadata.features
         with AudioReader(path) as reader:
-            tracks = [_Track(self, channel) for channel in self.channels.names(reader.channels)]
+            rate = features.analysis_rate(reader.sample_rate)
+            tracks = [_Track(self, channel, rate) for channel in self.channels.names(reader.channels)]
             conversation = _Conversation(features.hop_seconds)
             picked = self.channels.picked(reader.channels)
-            for block in reader.blocks(features.sample_rate, mix=not self.channels.split, channel=picked):
+            for block in reader.blocks(rate, mix=not self.channels.split, channel=picked):
                 pairs = zip(tracks, block.T, strict=True)
                 conversation.push([track.push(samples) for track, samples in pairs])
                 if on_block:
@@ -149,11 +150,11 @@ class Tagger:
 class _Track:
     """One channel on its way through the signal path."""
 
-    def __init__(self, tagger: Tagger, channel: str) -> None:
+    def __init__(self, tagger: Tagger, channel: str, rate: int) -> None:
         self._tagger = tagger
         self._channel = channel
         self._features = tagger.model.metadata.features
-        self._frames = FrameStream(self._features)
+        self._frames = FrameStream(self._features, rate)
         self._undecided = np.zeros((0, self._features.columns), dtype=np.float32)
         self._gate = SpeechGate(self._features)
         self._windows = WindowStream(
