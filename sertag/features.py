@@ -14,6 +14,7 @@ needs no look-ahead; the last frames are filled up with zeros.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -201,7 +202,8 @@ def frames_of(samples: FloatArray, settings: FeatureSettings) -> FloatArray:
 
 def mean_level(levels: npt.ArrayLike) -> float:
     """Level in dB of the mean power of some levels in dB."""
-    return float(10.0 * np.log10(np.mean(10.0 ** (np.asarray(levels, dtype=np.float64) / 10.0))))
+    powers = 10.0 ** (np.asarray(levels, dtype=np.float64) / 10.0)
+    return 10.0 * math.log10(powers.sum() / powers.size)
 
 
 @dataclass(frozen=True, eq=False)

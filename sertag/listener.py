@@ -9,7 +9,7 @@ import numpy as np
 
 from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, estimate_mix
 from sertag.features import FeatureSettings
-from sertag.normalisation import Normalisation
+from sertag.normalisation import VIEWS, Normalisation
 from sertag.types import FloatArray
 from sertag.windows import FrameWindow
 
@@ -21,7 +21,7 @@ _EVEN_PRIOR = 20.0
 _PRIOR_EXPONENT = 0.15
 _FIRST_SHARE = 0.25
 
-_BATCH = 128
+_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,14 @@ class Listener:
 
     def logits(self, windows: Sequence[FrameWindow], voice: Voice | None = None) -> DoubleArray:
         """The network's answers, shape ``(windows, labels)``."""
+        views = self.normalisation.views(self.settings, voice)
+        inputs = np.empty((_BATCH, self.length, self.settings.inputs, VIEWS), dtype=np.float32)
         answers = []
         for at in range(0, len(windows), _BATCH):
-            inputs = [
-                self.normalisation.network_input(
-                    window.frames, window.speech, self.length, self.settings, voice
-                )
-                for window in windows[at : at + _BATCH]
-            ]
-            answers.append(self.run(np.stack(inputs)))
+            batch = windows[at : at + _BATCH]
+            for window, row in zip(batch, inputs, strict=False):
+                views.fill(row, window.frames, window.speech)
+            answers.append(self.run(inputs[: len(batch)]))
         return np.concatenate(answers).astype(np.float64)
 
     def alone(self, windows: Sequence[FrameWindow]) -> DoubleArray:

@@ -46,31 +46,55 @@ class Normalisation:
             settings: what the columns are.
             voice: of the call that the window is from.
         """
-        level = frames[:, settings.level]
-        own = np.float32(mean_level(level[speech] if speech.any() else level))
-        values = frames[:, : settings.inputs].copy()
-        mel = values[:, : settings.mels]
-        np.maximum(mel, own - np.float32(RANGE), out=mel)
-        voiced = values[:, settings.pitch] != 0
-
         out = np.empty((length, settings.inputs, VIEWS), dtype=np.float32)
-        out[len(frames) :] = self._silence(settings)[:, None]
-        reference = self.mean.copy()
-        reference[: settings.mels] += own
-        out[: len(frames), :, 0] = (values - reference) / self.deviation
-        if voice is None:
-            out[: len(frames), :, 1] = out[: len(frames), :, 0]
-        else:
-            mean = voice.trust * voice.mean + (1 - voice.trust) * self.mean
-            mean[: settings.mels] += voice.trust * voice.level + (1 - voice.trust) * own
-            deviation = voice.trust * voice.deviation + (1 - voice.trust) * self.deviation
-            out[: len(frames), :, 1] = (values - mean.astype(np.float32)) / deviation.astype(np.float32)
-        out[: len(frames)][~voiced, settings.pitch] = 0.0
+        self.views(settings, voice).fill(out, frames, speech)
         return out
 
-    def _silence(self, settings: FeatureSettings) -> FloatArray:
-        frame = np.zeros(settings.inputs, dtype=np.float32)
-        frame[: settings.mels] = -RANGE
-        frame = np.asarray((frame - self.mean) / self.deviation, dtype=np.float32)
-        frame[settings.pitch] = 0.0
-        return frame
+    def views(self, settings: FeatureSettings, voice: Voice | None = None) -> Views:
+        """What :meth:`network_input` does to all windows of a call alike."""
+        mean = np.stack([self.mean] * VIEWS, axis=1).astype(np.float64)
+        deviation = np.stack([self.deviation] * VIEWS, axis=1).astype(np.float64)
+        share = np.zeros_like(mean)
+        share[: settings.mels] = 1.0
+        silence = (-RANGE * share - mean) / deviation
+        silence[settings.pitch] = 0.0
+        if voice is not None:
+            mean[:, 1] = voice.trust * voice.mean + (1 - voice.trust) * self.mean
+            mean[: settings.mels, 1] += voice.trust * voice.level
+            share[:, 1] *= 1 - voice.trust
+            deviation[:, 1] = voice.trust * voice.deviation + (1 - voice.trust) * self.deviation
+        arrays = (1 / deviation).T, -mean / deviation, -share / deviation, silence
+        return Views(settings, *(array.astype(np.float32, order="C") for array in arrays))
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Both views of all windows of a call: a value times ``scale``, plus ``shift``, plus the level's share.
+
+    Attributes:
+        settings: what the columns are.
+        scale: of every input, shape ``(VIEWS, inputs)``.
+        shift: likewise, shape ``(inputs, VIEWS)``, as what follows.
+        share: what a window's own level counts in every input.
+        silence: what lies behind a window that is too short.
+    """
+
+    settings: FeatureSettings
+    scale: FloatArray
+    shift: FloatArray
+    share: FloatArray
+    silence: FloatArray
+
+    def fill(self, out: FloatArray, frames: FloatArray, speech: BoolArray) -> None:
+        """Fills ``out``, shape ``(length, inputs, VIEWS)``, from a window as :meth:`Normalisation.network_input`."""
+        settings, count = self.settings, len(frames)
+        level = frames[:, settings.level]
+        own = np.float32(mean_level(level[speech] if speech.any() else level))
+        lowest = np.full(settings.inputs, -np.inf, dtype=np.float32)
+        lowest[: settings.mels] = own - np.float32(RANGE)
+        values = np.maximum(frames[:, : settings.inputs], lowest)
+        for view, scale in enumerate(self.scale):
+            np.multiply(values, scale, out=out[:count, :, view])
+        out[:count] += self.shift + own * self.share
+        out[count:] = self.silence
+        out[:count][frames[:, settings.pitch] == 0, settings.pitch] = 0.0
