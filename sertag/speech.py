@@ -89,7 +89,7 @@ class SpeechGate:
         self._kept = np.concatenate([self._kept, self._columns.of(frames)])
         known = self._start + len(self._kept)
         until = known if last else max(self._decided, known - LOOK_AHEAD)
-        batch = (self._decided + LOOK_AHEAD) // _BATCH * _BATCH - LOOK_AHEAD
+        batch = _batch_of(self._decided)
         parts = [np.zeros(0, dtype=bool)]
         inputs = network_input(self._kept) if until > self._decided else self._kept
         while self._decided < until:
@@ -98,7 +98,7 @@ class SpeechGate:
             parts.append(speech[self._decided - batch : end - batch])
             self._decided = end
             batch += _BATCH
-        drop = max(0, self._decided - _BATCH - _MARGIN - PAST - _LOUDEST_PAST - self._start)
+        drop = max(0, _batch_of(self._decided) - _MARGIN - PAST - _LOUDEST_PAST - self._start)
         self._kept = self._kept[drop:]
         self._start += drop
         return np.concatenate(parts)
@@ -113,7 +113,8 @@ class SpeechGate:
         context[at : at + len(known)] = known
         speech = self._detector(context) > _LOG_ODDS
         speech = _opened(~_opened(~speech, _CLOSED), _SHORTEST)
-        return speech[_MARGIN:-_MARGIN]
+        spare = (len(speech) - _BATCH) // 2
+        return speech[spare : spare + _BATCH]
 
 
 @dataclass(frozen=True)
@@ -135,15 +136,15 @@ class Columns:
     def of(self, frames: FloatArray) -> FloatArray:
         """Rows of frames ``(n, columns)``, shape ``(n, count)``; in dB but for pitch and voicing."""
         settings, bands = self.settings, self.bands
-        mels = [frames[:, at : settings.mels : _GROUP] for at in range(_GROUP)]
+        mels = frames[:, : settings.mels]
         out = np.empty((len(frames), self.count), dtype=np.float32)
-        np.add(mels[0] + mels[1], mels[2] + mels[3], out=out[:, :bands])
+        pairs = mels[:, ::2] + mels[:, 1::2]
+        np.add(pairs[:, ::2], pairs[:, 1::2], out=out[:, :bands])
         out[:, :bands] *= np.float32(1 / _GROUP)
         out[:, bands] = frames[:, settings.pitch]
         out[:, bands + 1] = frames[:, settings.voicing]
         out[:, bands + 2] = frames[:, settings.level]
-        highest = np.maximum(np.maximum(mels[0], mels[1]), np.maximum(mels[2], mels[3]))
-        out[:, bands + 3] = highest.max(axis=1)
+        out[:, bands + 3] = mels.max(axis=1)
         return out
 
 
@@ -157,11 +158,13 @@ def network_input(rows: FloatArray) -> FloatArray:
         Shape ``(n, count)``; pitch and voicing as they were.
     """
     bands = rows.shape[1] - 4
-    loudest = np.maximum(_running(np.maximum, rows[:, bands + 2], _LOUDEST_PAST, _LOUDEST_AHEAD), _QUIETEST)
-    out = (rows - loudest[:, None]) * np.float32(1 / _DECIBELS)
-    np.maximum(out, SILENT, out=out)
+    levels = np.full(_LOUDEST_PAST + len(rows) + _LOUDEST_AHEAD, _QUIETEST, dtype=np.float32)
+    np.maximum(rows[:, bands + 2], _QUIETEST, out=levels[_LOUDEST_PAST:-_LOUDEST_AHEAD])
+    out = rows - _running(np.maximum, levels, _LOUDEST_PAST + 1 + _LOUDEST_AHEAD)[:, None]
+    out *= np.float32(1 / _DECIBELS)
+    np.maximum(out, np.float32(SILENT), out=out)
     out[:, bands : bands + 2] = rows[:, bands : bands + 2]
-    return np.asarray(out, dtype=np.float32)
+    return out
 
 
 def silence(count: int, width: int) -> FloatArray:
@@ -224,18 +227,21 @@ def _detector() -> Detector:
     return Detector.load(_WEIGHTS)
 
 
+def _batch_of(frame: int) -> int:
+    """The first frame of the batch that a frame is in."""
+    return (frame + LOOK_AHEAD) // _BATCH * _BATCH - LOOK_AHEAD
+
+
 def _opened(flags: BoolArray, shortest: int) -> BoolArray:
-    """Without the runs of True that are shorter than ``shortest``."""
-    return _running(np.maximum, _running(np.minimum, flags, 0, shortest - 1), shortest - 1, 0)
+    """Without the runs of True that are shorter than ``shortest``, and ``shortest - 1`` fewer at both ends."""
+    return _running(np.maximum, _running(np.minimum, flags, shortest), shortest)
 
 
-def _running(extreme: np.ufunc, values: np.ndarray, before: int, after: int) -> np.ndarray:  # type: ignore[type-arg]
-    """Minimum or maximum over ``[t - before, t + after]``, cut off at the ends, by doubling."""
-    width = before + after + 1
-    out = np.pad(values, (before, after), mode="edge")
+def _running(extreme: np.ufunc, values: np.ndarray, width: int) -> np.ndarray:  # type: ignore[type-arg]
+    """Minimum or maximum of every stretch of ``width`` values, by doubling."""
     reach = 1
     while reach < width:
         step = min(reach, width - reach)
-        out = extreme(out[:-step], out[step:])
+        values = extreme(values[:-step], values[step:])
         reach += step
-    return out
+    return values
