@@ -9,6 +9,7 @@ is left, the network hears the call again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -58,7 +59,8 @@ class CallStatistics:
             np.maximum(mel, _decibels(power / len(spoken)) - RANGE, out=mel)
         # An unvoiced frame's pitch is 0, which adds nothing.
         counts[settings.pitch] = np.count_nonzero(values[:, settings.pitch])
-        return cls(counts, values.sum(axis=0), (values**2).sum(axis=0), power, settings)
+        totals = values.sum(axis=0)
+        return cls(counts, totals, np.square(values, out=values).sum(axis=0), power, settings)
 
     def __add__(self, other: CallStatistics) -> CallStatistics:
         """Statistics of both together."""
@@ -149,10 +151,12 @@ def estimate_mix(probabilities: DoubleArray, weights: DoubleArray, even: float) 
     """
     labels = probabilities.shape[1]
     mix = np.full(labels, 1.0 / labels)
+    whole = weights.sum() + even
     for _ in range(_MIX_ROUNDS):
-        posterior = probabilities * mix
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        mix = (weights @ posterior + even / labels) / (weights.sum() + even)
+        # Each window's posterior is its probabilities times the mix, over the sum of these.
+        mix *= (weights / (probabilities @ mix)) @ probabilities
+        mix += even / labels
+        mix /= whole
     return mix
 
 
@@ -210,4 +214,4 @@ class BlockStream:
 
 
 def _decibels(power: float) -> float:
-    return float(10.0 * np.log10(max(power, 1e-12)))
+    return 10.0 * math.log10(max(power, 1e-12))

@@ -43,6 +43,8 @@ _UNKNOWN_LENGTH = 2**63 - 1
 _MISSED = 0.1
 """Seconds that may lack of what a header promises: writers count their own header, or a last frame."""
 _HEAD = 4_096
+_LOOK = 1_024
+"""Samples per channel that are asked for beyond those that a header tells of."""
 _CONVERT = "convert it: ffmpeg -i FILE OUT.wav"
 _DAMAGE = (soundfile.SoundFileError, OSError, ValueError, OverflowError, MemoryError)
 """What soundfile may raise for a damaged file."""
@@ -153,6 +155,8 @@ class AudioReader:
             block = following
 
     def _read(self, size: int) -> FloatArray:
+        # Where the header tells of no more, a look is enough.
+        size = min(size, max(self._file.frames - self.samples_read, _LOOK))
         block: FloatArray = np.full((size, self.channels), np.nan, dtype=np.float32)
         if self._damage:
             return block[:0]
@@ -168,6 +172,9 @@ class AudioReader:
                 decoded = np.flatnonzero(~np.isnan(block).all(axis=1))
                 block = block[: decoded[-1] + 1 if len(decoded) else 0]
         self.samples_read += len(block)
+        # What is no number makes this false too.
+        if block.size and -_LOUDEST <= block.min() <= block.max() <= _LOUDEST:
+            return block
         block = np.nan_to_num(block, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return np.clip(block, -_LOUDEST, _LOUDEST, out=block)
 

@@ -130,7 +130,7 @@ class Tagger:
             np.round(start, 3),
             np.round(start + self.window, 3),
             np.where(spoken, emotion, -1).astype(np.int16),
-            np.round([window.speech.mean() for window in windows], 4),
+            np.round([window.speech_share for window in windows], 4),
             # Adding 0 makes -0 a plain 0.
             np.round([self._level(window) for window in windows], 1) + 0.0,
             probabilities,

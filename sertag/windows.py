@@ -24,9 +24,14 @@ class FrameWindow:
     speech: BoolArray
 
     @property
+    def speech_share(self) -> float:
+        """Share of the frames that are speech."""
+        return np.count_nonzero(self.speech) / len(self.speech)
+
+    @property
     def has_speech(self) -> bool:
         """Whether enough of the window is speech to be tagged."""
-        return bool(self.speech.mean() >= MINIMUM_SHARE)
+        return self.speech_share >= MINIMUM_SHARE
 
 
 class WindowStream:
