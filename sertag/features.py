@@ -176,9 +176,10 @@ class FrameStream:
     def _analyse(self, samples: FloatArray, batches: int) -> FloatArray:
         analysis, settings = self._analysis, self._settings
         out = np.zeros((batches * BATCH, settings.columns), dtype=np.float32)
+        if batches == 0:
+            return out
         lags, heights = np.empty(len(out), dtype=np.float32), np.empty(len(out), dtype=np.float32)
-        if batches:
-            framed = np.lib.stride_tricks.sliding_window_view(samples, self._length)[:: self._hop]
+        framed = np.lib.stride_tricks.sliding_window_view(samples, self._length)[:: self._hop]
         for at in range(0, len(out), BATCH):
             batch = slice(at, at + BATCH)
             np.multiply(framed[batch], analysis.window, out=self._padded[:, : self._length])
@@ -234,7 +235,8 @@ class _Analysis:
         filters[low:high, settings.level] = 4.0 / (settings.fft_length * float(np.sum(window**2)))
         factor = settings.sample_rate // rate
         if factor > 1:
-            filters = filters[: len(filters) // factor + 1] * _passband(settings, rate)[:, None]
+            passband = _passband(settings, rate)
+            filters = filters[: len(passband)] * passband[:, None]
         edges = [*range(0, settings.mels, _GROUP), settings.mels]
         groups = [*map(slice, edges[:-1], edges[1:]), slice(settings.level, settings.level + 1)]
         return cls(
@@ -262,7 +264,7 @@ def _power(samples: FloatArray) -> FloatArray:
 def _passband(settings: FeatureSettings, rate: int) -> FloatArray:
     """Power that the resampler from ``rate`` leaves of each bin, 0 Hz to half that rate.
 
-    The network knows recordings of that rate as they sound after resampling: a little is lost at their upper end.
+    The network knows recordings of that rate as they sound after resampling: their upper end is lost.
     """
     impulse = np.zeros(settings.fft_length * rate // settings.sample_rate, dtype=np.float32)
     impulse[len(impulse) // 2] = rate / settings.sample_rate

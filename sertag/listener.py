@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, estimate_mix
 from sertag.features import FeatureSettings
-from sertag.normalisation import VIEWS, Normalisation
+from sertag.normalisation import VIEWS, Normalisation, Views
 from sertag.types import FloatArray
 from sertag.windows import FrameWindow
 
@@ -67,8 +68,9 @@ class Listener:
 
     def logits(self, windows: Sequence[FrameWindow], voice: Voice | None = None) -> DoubleArray:
         """The network's answers, shape ``(windows, labels)``."""
-        views = self.normalisation.views(self.settings, voice)
-        inputs = np.empty((_BATCH, self.length, self.settings.inputs, VIEWS), dtype=np.float32)
+        views = self._plain_views if voice is None else self.normalisation.views(self.settings, voice)
+        size = min(_BATCH, len(windows))
+        inputs = np.empty((size, self.length, self.settings.inputs, VIEWS), dtype=np.float32)
         answers = []
         for at in range(0, len(windows), _BATCH):
             batch = windows[at : at + _BATCH]
@@ -76,6 +78,10 @@ class Listener:
                 views.fill(row, window.frames, window.speech)
             answers.append(self.run(inputs[: len(batch)]))
         return np.concatenate(answers).astype(np.float64)
+
+    @cached_property
+    def _plain_views(self) -> Views:
+        return self.normalisation.views(self.settings)
 
     def alone(self, windows: Sequence[FrameWindow]) -> DoubleArray:
         """Probabilities of windows without regard to each other, shape ``(windows, labels)``."""

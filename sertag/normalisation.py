@@ -86,7 +86,7 @@ class Views:
     silence: FloatArray
 
     def fill(self, out: FloatArray, frames: FloatArray, speech: BoolArray) -> None:
-        """Fills ``out``, shape ``(length, inputs, VIEWS)``, from a window as :meth:`Normalisation.network_input`."""
+        """Fills ``out``, shape ``(length, inputs, VIEWS)``, as :meth:`Normalisation.network_input`."""
         settings, count = self.settings, len(frames)
         level = frames[:, settings.level]
         own = np.float32(mean_level(level[speech] if speech.any() else level))

@@ -40,7 +40,7 @@ class Autocorrelation:
 
     @classmethod
     def of(cls, window: FloatArray, fft_length: int, sample_rate: int) -> Autocorrelation:
-        """For frames seen through a ``window``, whose spectra have bins ``sample_rate / fft_length`` Hz apart."""
+        """For frames seen through a ``window``, with bins ``sample_rate / fft_length`` Hz apart."""
         per_hz = fft_length / sample_rate
         bins = slice(round(PITCH_LOW * per_hz), round(_BAND * per_hz))
         correlation = np.fft.irfft(np.abs(np.fft.rfft(window, fft_length)) ** 2)
@@ -56,7 +56,7 @@ class Autocorrelation:
         return cls(bins, cosines.astype(np.float32), costs.astype(np.float32))
 
     def peaks(self, power: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Lag in samples at 8 kHz, and height, of the best peak in each of some spectra ``(frames, bins)``."""
+        """Lag in samples at 8 kHz, and height, of the best peak of power spectra ``(frames, bins)``."""
         correlation = power[:, self.bins] @ self.cosines
         correlation /= np.maximum(correlation[:, :1], _QUIETEST)
         # All rows as one, which is faster; where one goes over into the next, the cost is infinite.

@@ -160,7 +160,7 @@ def network_input(rows: FloatArray) -> FloatArray:
     bands = rows.shape[1] - 4
     levels = np.full(_LOUDEST_PAST + len(rows) + _LOUDEST_AHEAD, _QUIETEST, dtype=np.float32)
     np.maximum(rows[:, bands + 2], _QUIETEST, out=levels[_LOUDEST_PAST:-_LOUDEST_AHEAD])
-    out = rows - _running(np.maximum, levels, _LOUDEST_PAST + 1 + _LOUDEST_AHEAD)[:, None]
+    out: FloatArray = rows - _running(np.maximum, levels, _LOUDEST_PAST + 1 + _LOUDEST_AHEAD)[:, None]
     out *= np.float32(1 / _DECIBELS)
     np.maximum(out, np.float32(SILENT), out=out)
     out[:, bands : bands + 2] = rows[:, bands : bands + 2]
@@ -233,7 +233,7 @@ def _batch_of(frame: int) -> int:
 
 
 def _opened(flags: BoolArray, shortest: int) -> BoolArray:
-    """Without the runs of True that are shorter than ``shortest``, and ``shortest - 1`` fewer at both ends."""
+    """Without the runs of True shorter than ``shortest``; and ``shortest - 1`` fewer at both ends."""
     return _running(np.maximum, _running(np.minimum, flags, shortest), shortest)
 
 
