@@ -22,7 +22,7 @@ _EVEN_PRIOR = 20.0
 _PRIOR_EXPONENT = 0.15
 _FIRST_SHARE = 0.25
 
-_BATCH = 32
+_BATCH = 128
 
 
 @dataclass(frozen=True)
