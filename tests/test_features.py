@@ -5,8 +5,10 @@ import pytest
 from librosa import power_to_db
 from librosa.feature import melspectrogram
 from librosa.filters import mel
+from soxr import resample
 
-from sertag.features import FeatureSettings, FrameStream, frames_of, mel_filters
+from sertag.features import FeatureSettings, FrameStream, frames_of, mean_level, mel_filters
+from sertag.types import FloatArray
 
 from conftest import voice
 
@@ -47,16 +49,56 @@ def test_log_mel_is_librosas() -> None:
     assert loud.mean() > 0.5
 
 
-def test_frames_do_not_depend_on_the_blocks() -> None:
-    samples = voice(9.3)
+def analysed(samples: FloatArray, rate: int) -> FloatArray:
+    stream = FrameStream(SETTINGS, rate)
+    return np.concatenate([stream.push(samples), stream.finish()])
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+def test_frames_do_not_depend_on_the_blocks(rate: int) -> None:
+    samples = voice(9.3, rate=rate)
     random = np.random.default_rng(1)
-    stream, parts, at = FrameStream(SETTINGS), [], 0
+    stream, parts, at = FrameStream(SETTINGS, rate), [], 0
     while at < len(samples):
         size = int(random.integers(1, 40_000))
         parts.append(stream.push(samples[at : at + size]))
         at += size
     parts.append(stream.finish())
-    assert np.concatenate(parts).tobytes() == frames_of(samples, SETTINGS).tobytes()
+    assert np.concatenate(parts).tobytes() == analysed(samples, rate).tobytes()
+
+
+def test_what_is_analysed_at_its_own_rate() -> None:
+    rates = {rate: SETTINGS.analysis_rate(rate) for rate in (4_000, 8_000, 11_025, 16_000, 44_100)}
+    assert rates == {4_000: 16_000, 8_000: 8_000, 11_025: 16_000, 16_000: 16_000, 44_100: 16_000}
+    assert FeatureSettings(frame_length=641).analysis_rate(8_000) == 16_000
+
+
+@pytest.mark.parametrize("pitch", [90.0, 140.0, 320.0])
+def test_at_half_the_rate_frames_are_those_of_the_resampled_recording(pitch: float) -> None:
+    samples = voice(6.0, rate=8_000, pitch=pitch)
+    frames, expected = analysed(samples, 8_000), frames_of(resample(samples, 8_000, 16_000), SETTINGS)
+    np.testing.assert_allclose(
+        frames[:, SETTINGS.pitch : SETTINGS.level + 1],
+        expected[:, SETTINGS.pitch : SETTINGS.level + 1],
+        atol=0.01,
+    )
+    # Everything further below the speech counts as silence.
+    silence = mean_level(expected[:, SETTINGS.level]) - 90.0
+    difference = np.maximum(frames, silence) - np.maximum(expected, silence)
+    highest = np.array([np.flatnonzero(band)[-1] for band in mel_filters(SETTINGS).T]) * 16_000 / 1_024
+    at_border = (highest > 3_600) & (highest < 4_300)
+    # Through a window, the resampler's steep edge between 3,650 and 4,000 Hz is blurred.
+    clear, border = (
+        difference[:, : SETTINGS.mels][:, ~at_border],
+        difference[:, : SETTINGS.mels][:, at_border],
+    )
+    assert np.quantile(np.abs(clear), 0.999) < 0.05
+    assert np.abs(border).mean() < 0.5
+
+
+@pytest.mark.parametrize("count", [1, 159, 160, 161, 320, 8_000, 8_001])
+def test_every_sample_at_half_the_rate_has_a_frame(count: int) -> None:
+    assert analysed(np.ones(count, dtype=np.float32), 8_000).shape == (-(-count // 160), SETTINGS.columns)
 
 
 @pytest.mark.parametrize("count", [1, 319, 320, 321, 640, 16_000, 16_001])
