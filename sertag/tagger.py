@@ -21,6 +21,8 @@ from sertag.timeline import ChannelTimeline, Talk, Timeline, Windows
 from sertag.types import BoolArray, FloatArray
 from sertag.windows import FrameWindow, WindowStream
 
+_LARGEST = 8 * 2**20
+
 
 class Tagger:
     """Tags recordings with a model.
@@ -51,6 +53,9 @@ class Tagger:
         min_confidence: float = 0.0,
         adapt: bool = True,
     ) -> None:
+        # glibc hands freed memory back to the system, and is given it anew at some cost, until an array
+        # that is larger than all others was freed once.
+        np.empty(_LARGEST, dtype=np.uint8)
         self.channels = Channels.parse(channels, only)
         self.model = Model(model) if isinstance(model, str) else model
         metadata = self.model.metadata
