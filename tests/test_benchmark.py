@@ -131,9 +131,10 @@ def test_processes_share_a_recording_on_the_floor(tmp_path: Path) -> None:
 
 
 def test_stages_are_those_of_the_real_thing(tmp_path: Path, cli: Cli) -> None:
-    two = np.stack([plain_voice(20.0, rate=8_000, seed=seed) for seed in range(2)], axis=1)
+    # Of a rate that is resampled.
+    two = np.stack([plain_voice(20.0, rate=11_025, seed=seed) for seed in range(2)], axis=1)
     for name in ("a.wav", "b.wav"):
-        write(tmp_path / "calls" / name, two, 8_000, subtype="ULAW")
+        write(tmp_path / "calls" / name, two, 11_025, subtype="ULAW")
     (tmp_path / "calls/c.wav").write_bytes(b"nothing")
     before = Tagger.tag
     started = time.perf_counter()
