@@ -36,7 +36,7 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place = real_path(path)
-        self.aside = self._place.with_name(f".{self._place.name}.part")
+        self.aside = aside_of(path)
         with writing(path):
             refuse_others(path)
             self._binary = open(self.aside, "wb")  # noqa: SIM115
@@ -90,6 +90,12 @@ def refuse_others(path: Path) -> None:
 def real_path(path: Path) -> Path:
     """Where a file is, or is to be, whatever links lead there; absolute."""
     return Path(os.path.realpath(path))
+
+
+def aside_of(path: Path) -> Path:
+    """Where a file is written until it is complete; absolute."""
+    place = real_path(path)
+    return place.with_name(f".{place.name}.part")
 
 
 def put_in_place(moves: Iterable[Move]) -> None:

@@ -22,7 +22,8 @@ from typing import Any
 from sertag.discovery import Recording
 from sertag.errors import SertagError, UsageError
 from sertag.files import Move, put_in_place, sync_folder
-from sertag.journal_database import for_people, open_database, settings_in, told
+from sertag.journal_database import asides_in, for_people, open_database, settings_in, told
+from sertag.leftovers import parts_path, remove_asides, remove_journal
 from sertag.parts import RECORD_OVERHEAD, DamagedRecordError, Parts, Place
 from sertag.writers import Totals
 
@@ -37,15 +38,6 @@ class Entry:
     payload: bytes
     failed: bool
     carried: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A run that finished its files, and was cut off before all had their names; now they have."""
-
-    settings: Mapping[str, Any]
-    paths: frozenset[str]
-    totals: Totals
 
 
 class Journal:
@@ -75,12 +67,13 @@ class Journal:
         self.path = path
         self._retry_failed = retry_failed
         self._live = True
+        self._asides: list[str] = []
         self._committed_at = time.monotonic()
         with told(path):
             self._database = open_database(path)
             self._begin(settings, replaces)
-            descriptor = os.open(_parts_path(path), os.O_RDWR | os.O_CREAT, 0o666)
-            self._parts = Parts(descriptor, self._end(), str(_parts_path(path)))
+            descriptor = os.open(parts_path(path), os.O_RDWR | os.O_CREAT, 0o666)
+            self._parts = Parts(descriptor, self._end(), str(parts_path(path)))
             self.commit()
             sync_folder(path.absolute().parent)
 
@@ -167,6 +160,21 @@ class Journal:
                 raise
             yield Entry(name, payload, bool(failed), tuple(json.loads(carried)) if carried else ())
 
+    def note_asides(self, paths: Sequence[str]) -> None:
+        """Takes note of files that are about to be written; what stays unfinished goes with the journal.
+
+        Those that an earlier run left and that are not written again go now.
+
+        Args:
+            paths: the files; one that is there already and is of no earlier run is not noted.
+        """
+        remove_asides(path for path in self._asides if path not in paths)
+        self._asides = [path for path in paths if path in self._asides or not os.path.lexists(path)]
+        self._database.execute(
+            "INSERT OR REPLACE INTO about VALUES ('asides', ?)", (json.dumps(self._asides),)
+        )
+        self.commit()
+
     def finish(self, moves: Sequence[Move], totals: Totals) -> None:
         """Puts finished files in their places, all of them even if cut off midway, and is gone.
 
@@ -180,7 +188,7 @@ class Journal:
         self.commit()
         put_in_place(moves)
         self._close()
-        _remove(self.path)
+        remove_journal(self.path, self._asides)
 
     def __enter__(self) -> Journal:
         return self
@@ -195,7 +203,7 @@ class Journal:
                 kept = self._database.execute("SELECT 1 FROM recordings").fetchone() is not None
             self._close()
             if not kept:
-                _remove(self.path)
+                remove_journal(self.path, self._asides)
         if isinstance(error, sqlite3.Error):
             raise for_people(self.path, error) from error
 
@@ -220,6 +228,7 @@ class Journal:
         (stored,) = self._database.execute("SELECT value FROM about WHERE name = 'replaces'").fetchone()
         self.replaces = frozenset(json.loads(stored))
         """Outputs that were there when the run began, and that it may replace."""
+        self._asides = asides_in(self._database)
         # Positions are those of this run: recordings may have come and gone since the last.
         self._database.execute("UPDATE recordings SET position = NULL WHERE position IS NOT NULL")
         self._database.execute("DELETE FROM held")
@@ -233,49 +242,6 @@ class Journal:
         self._live = False
         self._database.close()
         self._parts.close()
-
-
-def finish_earlier(path: Path) -> Finished | None:
-    """Does what is left of a run that had finished its files and was cut off before they had their names.
-
-    Returns:
-        What that run was; None where there is none.
-    """
-    if not path.exists():
-        return None
-    with told(path), contextlib.closing(open_database(path)) as database:
-        row = database.execute("SELECT value FROM about WHERE name = 'last'").fetchone()
-        if row is None:
-            return None
-        settings = {name: json.loads(value) for name, value in settings_in(database).items()}
-        last = json.loads(row[0])
-        moves = [Move(*move) for move in last["moves"]]
-        put_in_place(moves)
-    _remove(path)
-    return Finished(settings, frozenset(move.path for move in moves), Totals(*last["totals"]))
-
-
-def discard(path: Path) -> None:
-    """Removes a journal, where there is one.
-
-    Raises:
-        UsageError: where the file is something else.
-    """
-    if path.exists():
-        with told(path):
-            open_database(path).close()
-    _remove(path)
-
-
-def _remove(path: Path) -> None:
-    # The database goes last: as long as it is there, it says what the others are. SQLite keeps a file of its
-    # own beside one that is locked for long, and a killed run leaves it.
-    for file in (_parts_path(path), path.with_name(path.name + "-journal"), path):
-        file.unlink(missing_ok=True)
-
-
-def _parts_path(path: Path) -> Path:
-    return path.with_name(path.name + ".parts")
 
 
 def _state(recording: Recording) -> tuple[int, int]:
