@@ -72,7 +72,12 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SertagError("output_failed", f"{path}: cannot be written: {error.strerror}") from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> SertagError:
+    """What to raise for what the system says of a file that cannot be written."""
+    return SertagError("output_failed", f"{path}: cannot be written: {error.strerror}")
 
 
 def refuse_others(path: Path) -> None:

@@ -67,6 +67,7 @@ class Journal:
         self.path = path
         self._retry_failed = retry_failed
         self._live = True
+        self._adds = False
         self._asides: list[str] = []
         self._committed_at = time.monotonic()
         with told(path):
@@ -86,23 +87,21 @@ class Journal:
         """
         if not self.resumed:
             return False
-        if self._database.execute("SELECT 1 FROM held WHERE name = ?", (recording.name,)).fetchone():
-            return True
-        row = self._database.execute(
-            "SELECT size, modified, failed FROM recordings WHERE name = ?", (recording.name,)
-        ).fetchone()
-        if row is None or row[:2] != _state(recording) or (row[2] and self._retry_failed):
-            return False
-        self._database.execute(
-            "UPDATE recordings SET position = ?, carried = ? WHERE name = ?",
-            (position, _carried(recording), recording.name),
+        if self._adds:
+            query = "SELECT 1 FROM held WHERE name = ?"
+            if self._database.execute(query, (recording.name,)).fetchone():
+                return True
+        cursor = self._database.execute(
+            "UPDATE recordings SET position = ?, carried = ?"
+            " WHERE name = ? AND size = ? AND modified = ? AND NOT (failed AND ?)",
+            (position, _carried(recording), recording.name, *_state(recording), self._retry_failed),
         )
-        return True
+        return cursor.rowcount == 1
 
     def hold(self, names: Iterator[str]) -> None:
         """Takes recordings as done that an output to add to holds already."""
         self._database.executemany("INSERT OR IGNORE INTO held VALUES (?)", ((name,) for name in names))
-        self.resumed = True
+        self.resumed = self._adds = True
 
     def put(
         self, position: int, recording: Recording, payload: bytes, *, failed: bool, seconds: float
