@@ -14,6 +14,8 @@ from sertag.labels import UNCERTAIN
 from sertag.segments import cells_of
 from sertag.timeline import ChannelTimeline, Timeline
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True)
 class Quarter:
@@ -59,7 +61,7 @@ class ChannelSummary:
             "quarters": [vars(quarter) for quarter in self.quarters],
             "most_negative": vars(self.most_negative) if self.most_negative else None,
         }
-        return json.dumps(fields, separators=(",", ":"))
+        return _compact(fields)
 
 
 class WrittenSummary(NamedTuple):
