@@ -15,7 +15,8 @@ from sertag.engines.local import Job, LocalEngine
 from sertag.engines.worker import Result
 from sertag.errors import SertagError, UsageError
 from sertag.files import put_in_place
-from sertag.journal import Journal, discard, finish_earlier
+from sertag.journal import Journal
+from sertag.leftovers import discard, finish_earlier
 from sertag.outputs import Destination, FileOutputs, write_result
 from sertag.parts import DamagedRecordError
 from sertag.spool import Spool
@@ -169,7 +170,6 @@ def scan_to_files(
         while True:
             jobs = _jobs_left(find(), journal, observer)
             _tag(jobs, engine, partial(_keep, journal), fail_fast=fail_fast, observer=observer)
-            journal.commit()
             try:
                 return _write(journal, destination, run, observer, adds=adds)
             except DamagedRecordError as error:
@@ -179,6 +179,7 @@ def scan_to_files(
 def _write(journal: Journal, destination: Destination, run: Run, observer: Observer, *, adds: bool) -> Totals:
     totals = journal.totals()
     anew = journal.has if adds else None
+    journal.note_asides(destination.asides())
     with FileOutputs(
         destination.targets, destination.failures, run, anew=anew, tick=observer.tick
     ) as outputs:

@@ -209,7 +209,8 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _text(path: bytes) -> str:
-    return _LITERAL_ESCAPE.sub(rb"\\x5c", path).decode("utf-8", "backslashreplace")
+    escaped = _LITERAL_ESCAPE.sub(rb"\\x5c", path) if b"\\" in path else path
+    return escaped.decode("utf-8", "backslashreplace")
 
 
 def _joined(folder: bytes, entry: bytes) -> bytes:

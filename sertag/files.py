@@ -36,7 +36,7 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place = real_path(path)
-        self.aside = self._place.with_name(f".{self._place.name}.part")
+        self.aside = aside_of(path)
         with writing(path):
             refuse_others(path)
             self._binary = open(self.aside, "wb")  # noqa: SIM115
@@ -72,7 +72,12 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SertagError("output_failed", f"{path}: cannot be written: {error.strerror}") from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> SertagError:
+    """What to raise for what the system says of a file that cannot be written."""
+    return SertagError("output_failed", f"{path}: cannot be written: {error.strerror}")
 
 
 def refuse_others(path: Path) -> None:
@@ -90,6 +95,12 @@ def refuse_others(path: Path) -> None:
 def real_path(path: Path) -> Path:
     """Where a file is, or is to be, whatever links lead there; absolute."""
     return Path(os.path.realpath(path))
+
+
+def aside_of(path: Path) -> Path:
+    """Where a file is written until it is complete; absolute."""
+    place = real_path(path)
+    return place.with_name(f".{place.name}.part")
 
 
 def put_in_place(moves: Iterable[Move]) -> None:

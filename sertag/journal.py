@@ -22,7 +22,8 @@ from typing import Any
 from sertag.discovery import Recording
 from sertag.errors import SertagError, UsageError
 from sertag.files import Move, put_in_place, sync_folder
-from sertag.journal_database import for_people, open_database, settings_in, told
+from sertag.journal_database import asides_in, for_people, open_database, settings_in, told
+from sertag.leftovers import parts_path, remove_asides, remove_journal
 from sertag.parts import RECORD_OVERHEAD, DamagedRecordError, Parts, Place
 from sertag.writers import Totals
 
@@ -37,15 +38,6 @@ class Entry:
     payload: bytes
     failed: bool
     carried: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A run that finished its files, and was cut off before all had their names; now they have."""
-
-    settings: Mapping[str, Any]
-    paths: frozenset[str]
-    totals: Totals
 
 
 class Journal:
@@ -75,12 +67,14 @@ class Journal:
         self.path = path
         self._retry_failed = retry_failed
         self._live = True
+        self._adds = False
+        self._asides: list[str] = []
         self._committed_at = time.monotonic()
         with told(path):
             self._database = open_database(path)
             self._begin(settings, replaces)
-            descriptor = os.open(_parts_path(path), os.O_RDWR | os.O_CREAT, 0o666)
-            self._parts = Parts(descriptor, self._end(), str(_parts_path(path)))
+            descriptor = os.open(parts_path(path), os.O_RDWR | os.O_CREAT, 0o666)
+            self._parts = Parts(descriptor, self._end(), str(parts_path(path)))
             self.commit()
             sync_folder(path.absolute().parent)
 
@@ -93,23 +87,21 @@ class Journal:
         """
         if not self.resumed:
             return False
-        if self._database.execute("SELECT 1 FROM held WHERE name = ?", (recording.name,)).fetchone():
-            return True
-        row = self._database.execute(
-            "SELECT size, modified, failed FROM recordings WHERE name = ?", (recording.name,)
-        ).fetchone()
-        if row is None or row[:2] != _state(recording) or (row[2] and self._retry_failed):
-            return False
-        self._database.execute(
-            "UPDATE recordings SET position = ?, carried = ? WHERE name = ?",
-            (position, _carried(recording), recording.name),
+        if self._adds:
+            query = "SELECT 1 FROM held WHERE name = ?"
+            if self._database.execute(query, (recording.name,)).fetchone():
+                return True
+        cursor = self._database.execute(
+            "UPDATE recordings SET position = ?, carried = ?"
+            " WHERE name = ? AND size = ? AND modified = ? AND NOT (failed AND ?)",
+            (position, _carried(recording), recording.name, *_state(recording), self._retry_failed),
         )
-        return True
+        return cursor.rowcount == 1
 
     def hold(self, names: Iterator[str]) -> None:
         """Takes recordings as done that an output to add to holds already."""
         self._database.executemany("INSERT OR IGNORE INTO held VALUES (?)", ((name,) for name in names))
-        self.resumed = True
+        self.resumed = self._adds = True
 
     def put(
         self, position: int, recording: Recording, payload: bytes, *, failed: bool, seconds: float
@@ -167,6 +159,21 @@ class Journal:
                 raise
             yield Entry(name, payload, bool(failed), tuple(json.loads(carried)) if carried else ())
 
+    def note_asides(self, paths: Sequence[str]) -> None:
+        """Takes note of files that are about to be written; what stays unfinished goes with the journal.
+
+        Those that an earlier run left and that are not written again go now.
+
+        Args:
+            paths: the files; one that is there already and is of no earlier run is not noted.
+        """
+        remove_asides(path for path in self._asides if path not in paths)
+        self._asides = [path for path in paths if path in self._asides or not os.path.lexists(path)]
+        self._database.execute(
+            "INSERT OR REPLACE INTO about VALUES ('asides', ?)", (json.dumps(self._asides),)
+        )
+        self.commit()
+
     def finish(self, moves: Sequence[Move], totals: Totals) -> None:
         """Puts finished files in their places, all of them even if cut off midway, and is gone.
 
@@ -180,7 +187,7 @@ class Journal:
         self.commit()
         put_in_place(moves)
         self._close()
-        _remove(self.path)
+        remove_journal(self.path, self._asides)
 
     def __enter__(self) -> Journal:
         return self
@@ -195,7 +202,7 @@ class Journal:
                 kept = self._database.execute("SELECT 1 FROM recordings").fetchone() is not None
             self._close()
             if not kept:
-                _remove(self.path)
+                remove_journal(self.path, self._asides)
         if isinstance(error, sqlite3.Error):
             raise for_people(self.path, error) from error
 
@@ -220,6 +227,7 @@ class Journal:
         (stored,) = self._database.execute("SELECT value FROM about WHERE name = 'replaces'").fetchone()
         self.replaces = frozenset(json.loads(stored))
         """Outputs that were there when the run began, and that it may replace."""
+        self._asides = asides_in(self._database)
         # Positions are those of this run: recordings may have come and gone since the last.
         self._database.execute("UPDATE recordings SET position = NULL WHERE position IS NOT NULL")
         self._database.execute("DELETE FROM held")
@@ -233,49 +241,6 @@ class Journal:
         self._live = False
         self._database.close()
         self._parts.close()
-
-
-def finish_earlier(path: Path) -> Finished | None:
-    """Does what is left of a run that had finished its files and was cut off before they had their names.
-
-    Returns:
-        What that run was; None where there is none.
-    """
-    if not path.exists():
-        return None
-    with told(path), contextlib.closing(open_database(path)) as database:
-        row = database.execute("SELECT value FROM about WHERE name = 'last'").fetchone()
-        if row is None:
-            return None
-        settings = {name: json.loads(value) for name, value in settings_in(database).items()}
-        last = json.loads(row[0])
-        moves = [Move(*move) for move in last["moves"]]
-        put_in_place(moves)
-    _remove(path)
-    return Finished(settings, frozenset(move.path for move in moves), Totals(*last["totals"]))
-
-
-def discard(path: Path) -> None:
-    """Removes a journal, where there is one.
-
-    Raises:
-        UsageError: where the file is something else.
-    """
-    if path.exists():
-        with told(path):
-            open_database(path).close()
-    _remove(path)
-
-
-def _remove(path: Path) -> None:
-    # The database goes last: as long as it is there, it says what the others are. SQLite keeps a file of its
-    # own beside one that is locked for long, and a killed run leaves it.
-    for file in (_parts_path(path), path.with_name(path.name + "-journal"), path):
-        file.unlink(missing_ok=True)
-
-
-def _parts_path(path: Path) -> Path:
-    return path.with_name(path.name + ".parts")
 
 
 def _state(recording: Recording) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,13 @@ def for_people(path: Path, error: sqlite3.Error) -> SertagError:
     if isinstance(error, sqlite3.OperationalError):
         return SertagError("output_failed", f"{path}: cannot be written: {error}")
     return UsageError(f"{path}: is damaged ({error}); --overwrite starts anew")
+
+
+def asides_in(database: sqlite3.Connection) -> list[str]:
+    """The unfinished files that a journal's runs may have left."""
+    row = database.execute("SELECT value FROM about WHERE name = 'asides'").fetchone()
+    asides: list[str] = json.loads(row[0]) if row else []
+    return asides
 
 
 def settings_in(database: sqlite3.Connection) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from sertag.errors import UsageError
-from sertag.files import Move, WholeFile, real_path, refuse_others, writing
+from sertag.files import Move, WholeFile, aside_of, real_path, refuse_others, unwritable, writing
 from sertag.finished import FAILURE_COLUMNS, check, copy, failure_rows, held_names
 from sertag.results import decode
 from sertag.summary import Record
@@ -97,6 +97,10 @@ class Destination:
     def places(self) -> set[str]:
         """Where the outputs are, or are to be, whatever links lead there."""
         return {str(real_path(target.path)) for target in self.targets}
+
+    def asides(self) -> list[str]:
+        """Where the outputs and the list of failures are written until they are complete."""
+        return [str(aside_of(path)) for path in (*(target.path for target in self.targets), self.failures)]
 
     def adds(self, run: Run, *, update: bool) -> bool:
         """Whether finished files are there, to be added to with results of a run's.
@@ -192,8 +196,11 @@ class FileOutputs:
     def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
         """Writes a timeline to every output."""
         for file, writer in self._outputs:
-            with writing(file.path):
+            # As in :func:`writing`, which takes as long as a short recording does.
+            try:
                 writer.add(record, carried)
+            except OSError as error:
+                raise unwritable(file.path, error) from error
 
     def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Writes a failure to every output that has a place for it, and to the failures."""

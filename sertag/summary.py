@@ -1,8 +1,11 @@
-"""A channel's timeline in a few figures."""
+"""A channel's timeline in a few figures, and what outputs hold of them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +13,8 @@ from sertag.features import mean_level
 from sertag.labels import UNCERTAIN
 from sertag.segments import cells_of
 from sertag.timeline import ChannelTimeline, Timeline
+
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,42 @@ class ChannelSummary:
     most_negative: Interval | None
     mean_level: float | None
 
+    def to_json(self) -> str:
+        """The figures as an object on one line, in ASCII."""
+        # By vars, as asdict copies all that it finds.
+        fields = {
+            **vars(self),
+            "quarters": [vars(quarter) for quarter in self.quarters],
+            "most_negative": vars(self.most_negative) if self.most_negative else None,
+        }
+        return _compact(fields)
+
+
+class WrittenSummary(NamedTuple):
+    """A channel's summary as outputs hold it: an object of JSON, and cells of a table as CSV; both ASCII."""
+
+    json: str
+    cells: str
+
 
 @dataclass(frozen=True)
 class Record:
-    """A timeline with the summaries of its channels."""
+    """A timeline with the summaries of its channels, which are written once and then only copied."""
 
     timeline: Timeline
-    summaries: tuple[ChannelSummary, ...]
+    summaries: tuple[WrittenSummary, ...]
 
     @classmethod
     def of(cls, timeline: Timeline) -> Record:
         """Summarises a timeline."""
-        return cls(timeline, tuple(summarise(timeline, channel) for channel in timeline.channels))
+        summaries = (summarise(timeline, channel) for channel in timeline.channels)
+        return cls(
+            timeline,
+            tuple(
+                WrittenSummary(summary.to_json(), ",".join(summary_cells(timeline, summary)))
+                for summary in summaries
+            ),
+        )
 
 
 def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
@@ -93,6 +122,42 @@ def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
     )
 
 
+def summary_columns(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the columns of :func:`summary_cells`."""
+    return (
+        *("duration", "speech_seconds", "silence_seconds", "overlap_seconds"),
+        *("dominant", *(f"share_{label}" for label in labels), "share_uncertain"),
+        *(f"q{number}_dominant" for number in range(1, 5)),
+        *(f"q{number}_negative" for number in range(1, 5)),
+        *("trend", "most_negative_start", "most_negative_end", "most_negative", "mean_level"),
+    )
+
+
+def summary_cells(timeline: Timeline, summary: ChannelSummary) -> Iterator[str]:
+    """A channel's row in the table of summaries: seconds with 3 decimals, shares with 4, levels with 1.
+
+    What it does not have stays empty; none needs quotes in CSV.
+    """
+    talk, worst = timeline.talk, summary.most_negative
+    for seconds in (
+        *(timeline.duration, summary.speech_seconds),
+        *((talk.silence, talk.overlap) if talk else (None, None)),
+    ):
+        yield _decimals(seconds, 3)
+    yield summary.dominant or ""
+    for share in (*summary.emotions.values(), summary.uncertain):
+        yield _decimals(share, 4)
+    for quarter in summary.quarters:
+        yield quarter.dominant or ""
+    for quarter in summary.quarters:
+        yield _decimals(negative_share(timeline, quarter), 4)
+    yield _decimals(summary.trend, 4)
+    for seconds in (worst.start, worst.end) if worst else (None, None):
+        yield _decimals(seconds, 3)
+    yield _decimals(worst.negative if worst else None, 4)
+    yield _decimals(summary.mean_level, 1)
+
+
 def negative_share(timeline: Timeline, quarter: Quarter) -> float | None:
     """Share of a quarter's speech that is negative; None where nobody speaks."""
     if quarter.dominant is None:
@@ -112,6 +177,10 @@ def _quarter(seconds: list[float], names: tuple[str, ...]) -> Quarter:
 def _trend(timeline: Timeline, quarters: tuple[Quarter, ...]) -> float | None:
     first, last = (negative_share(timeline, quarter) for quarter in (quarters[0], quarters[-1]))
     return None if first is None or last is None else _rounded(last - first)
+
+
+def _decimals(value: float | None, count: int) -> str:
+    return "" if value is None else f"{value:.{count}f}"
 
 
 def _rounded(value: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,6 +73,18 @@ def write(path: Path, samples: FloatArray, rate: int = 16_000, **options: str) -
     """Writes samples, shape ``(n,)`` or ``(n, channels)``, in the format of the name or of the options."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(os.fsencode(path), samples, rate, **{"format": path.suffix[1:].upper(), **options})
+    return path
+
+
+def write_endless(path: Path) -> Path:
+    """Writes nearly three days of silence, which take little room and longer to tag than any test waits."""
+    size = 4_000_000_000
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8_000, 16_000, 2, 16)
+        file.write(struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form)
+        file.write(struct.pack("<4sI", b"data", size))
+        file.truncate(file.tell() + size)
     return path
 
 

@@ -12,12 +12,13 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import SERTAG, Cli, voice, write
+from conftest import SERTAG, Cli, voice, write, write_endless
 
 OUTPUTS = ("r.csv", "r.jsonl", "r.json", "r.csv.gz", "summary.csv")
 ARGUMENTS = [
@@ -82,13 +83,28 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_results(folder: Path, size: int = 1) -> None:
-    parts = folder / "r.csv.journal.parts"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (folder / "r.csv").exists():
-        with contextlib.suppress(FileNotFoundError):
-            if parts.stat().st_size >= size:
-                return
+def start_endless(folder: Path, results: int) -> subprocess.Popen[str]:
+    """A run that is not done before it is stopped, when it has that many results; the next one may end."""
+    endless = write_endless(folder / "calls/endless.wav")
+    process = start(folder, "--log", "log")
+    wait_until(lambda: len(logged(folder, "tagged")) >= results)
+    endless.unlink()
+    (folder / "log").unlink()
+    return process
+
+
+def logged(folder: Path, message: str) -> list[dict[str, str]]:
+    """The lines of a log, as far as they are written, that tell this."""
+    path = folder / "log"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    found = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [line for line in found if message in line["message"]]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 100
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
@@ -105,17 +121,25 @@ def test_the_same_bytes_for_any_number_of_workers(
 
 def test_killed_again_and_again_it_ends_the_same(archive: Path, undisturbed: dict[str, bytes]) -> None:
     luck = random.Random(1)
+    endless = write_endless(archive / "calls/endless.wav")
     for _ in range(5):
         process = start(archive)
-        time.sleep(luck.uniform(0.3, 1.5))
+        wait_until((archive / "r.csv.journal.parts").exists)
+        time.sleep(luck.uniform(0.0, 1.0))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        if (archive / "r.csv").exists() and not (archive / "r.csv.journal").exists():
-            break
-    else:
-        process = start(archive)
-        _, errors = process.communicate(timeout=100)
-        assert process.returncode == 3, errors
+    endless.unlink()
+    # Nobody reads from it, so the run stands still when it opens this, the last of its files.
+    stuck = archive / ".summary.csv.part"
+    os.mkfifo(stuck)
+    process = start(archive)
+    wait_until((archive / ".r.csv.gz.part").exists)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    stuck.unlink()
+    process = start(archive)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 3, errors
     assert results(archive) == undisturbed
 
 
@@ -123,8 +147,7 @@ def test_killed_again_and_again_it_ends_the_same(archive: Path, undisturbed: dic
 def test_ctrl_c_is_safe_and_the_same_command_goes_on(
     archive: Path, undisturbed: dict[str, bytes], times: int
 ) -> None:
-    process = start(archive, "--workers", "2")
-    wait_for_results(archive)
+    process = start_endless(archive, 5)
     pressed = time.monotonic()
     for _ in range(times):
         os.killpg(process.pid, signal.SIGINT)
@@ -145,16 +168,20 @@ def test_ctrl_c_is_safe_and_the_same_command_goes_on(
 
 def test_killed_workers_are_replaced(archive: Path, undisturbed: dict[str, bytes]) -> None:
     process = start(archive, "--log", "calls/../calls/1/../../log")
+    # Before, there are others than workers among its children.
+    wait_until(lambda: logged(archive, "started"))
     killed = 0
     while process.poll() is None and killed < 2:
         workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        if workers:
+        done = {line.get("recording") for line in logged(archive, "") if "elapsed" in line}
+        # No recording is hit twice.
+        if workers and {line.get("recording") for line in logged(archive, "lost")} <= {None} | done:
             # It may have ended by itself meanwhile.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(workers[0]), signal.SIGKILL)
             killed += 1
-            # So far apart that no recording is hit twice.
-            time.sleep(0.7)
+            while process.poll() is None and len(logged(archive, "lost")) < killed:
+                time.sleep(0.01)
     assert process.wait() == 3
     log = [json.loads(line) for line in (archive / "log").read_text().splitlines()]
     (archive / "log").unlink()
@@ -168,8 +195,7 @@ def test_killed_workers_are_replaced(archive: Path, undisturbed: dict[str, bytes
 
 
 def test_changed_new_and_lost_recordings(archive: Path) -> None:
-    process = start(archive)
-    wait_for_results(archive, 3_000)
+    process = start_endless(archive, 20)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate()
     assert process.returncode == 130
@@ -187,8 +213,7 @@ def test_changed_new_and_lost_recordings(archive: Path) -> None:
 
 
 def test_other_settings_do_not_mix(archive: Path, cli: Cli) -> None:
-    process = start(archive)
-    wait_for_results(archive)
+    process = start_endless(archive, 5)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     done = cli(*ARGUMENTS, "--hop", "0.5")

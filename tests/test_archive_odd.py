@@ -18,7 +18,7 @@ import pytest
 
 from sertag.model import SHIPPED
 
-from conftest import SERTAG, Cli, voice, write
+from conftest import SERTAG, Cli, voice, write, write_endless
 
 
 @pytest.fixture
@@ -84,13 +84,14 @@ def test_a_model_that_changes_meanwhile_changes_nothing(
     wait_until(journal.exists)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     wait_until(children.read_text)
-    time.sleep(0.2)
+    worker = int(children.read_text())
+    os.kill(worker, signal.SIGSTOP)
     if becomes == "nothing":
         model.unlink()
     else:
         shutil.copy(SHIPPED / "research.tflite", tmp_path / "new")
         os.replace(tmp_path / "new", model)
-    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, b"Traceback" in errors) == (0, False), errors
     assert (tmp_path / "r.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
@@ -143,9 +144,13 @@ def test_streams_that_nobody_reads(calls: Path, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_at_any_moment_and_however_often(long: Path, tmp_path: Path) -> None:
-    for number, delay in enumerate((0.25, 0.4, 0.7, 1.0)):
+    write_endless(long / "3.wav")
+    for number, delay in enumerate((0.0, 0.1, 0.4, 0.8)):
         out = ["--out", "r.csv"] if number % 2 else ["--summary", "s.csv"]
         process = start(tmp_path, "scan", long, *out)
+        # Before it comes to its own work it is Python's, which knows no better than a traceback.
+        while process.poll() is None and "numpy" not in Path(f"/proc/{process.pid}/maps").read_text():
+            time.sleep(0.005)
         time.sleep(delay)
         pressed = time.monotonic()
         while process.poll() is None:
@@ -170,9 +175,9 @@ def test_ctrl_c_while_nobody_reads_the_output(long: Path, tmp_path: Path) -> Non
 
 
 def test_a_run_that_stood_still_cuts_nothing_off(long: Path, tmp_path: Path) -> None:
-    process = start(tmp_path, "scan", long, "--timeout", "4", "--out", "r.csv")
+    process = start(tmp_path, "scan", long / "2.wav", "--timeout", "4", "--out", "r.csv")
     wait_until((tmp_path / "r.csv.journal").exists)
-    time.sleep(0.3)
+    wait_until(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text)
     os.killpg(process.pid, signal.SIGSTOP)
     time.sleep(4.5)
     os.killpg(process.pid, signal.SIGCONT)
@@ -237,6 +242,46 @@ def test_what_a_run_finds_beside_its_journal_is_not_its_own(calls: Path, tmp_pat
     # What was to be replaced still is.
     assert cli(*command, "--overwrite", "--fail-fast").returncode == 1
     assert cli(*command).returncode == 3
+
+
+@pytest.fixture
+def half_written(calls: Path, tmp_path: Path) -> Path:
+    """A folder where a run was killed while it wrote its outputs."""
+    stuck = tmp_path / ".s.csv.part"
+    # Nobody reads from it, so the run stands still when it opens this, the last of its files.
+    os.mkfifo(stuck)
+    process = start(tmp_path, "scan", calls, "--out", "r.csv", "--out", "r.jsonl.gz", "--summary", "s.csv")
+    wait_until((tmp_path / ".r.jsonl.gz.part").exists)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    stuck.unlink()
+    assert (tmp_path / "r.csv.journal").exists()
+    assert (tmp_path / ".r.csv.part").exists()
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", [[], ["--overwrite"], ["--fail-fast", "--overwrite"]])
+def test_what_a_killed_run_left_aside_goes(half_written: Path, cli: Cli, arguments: list[str]) -> None:
+    precious = ".other.csv.part"
+    (half_written / precious).write_text("mine")
+    assert cli("scan", "calls", "--out", "r.csv", *arguments).returncode == (1 if arguments[1:] else 3)
+    if arguments[1:]:
+        assert cli("scan", "calls", "--out", "r.csv").returncode == 3
+    assert sorted(os.listdir(half_written)) == [precious, "calls", "r.csv", "r.csv.failures.csv"]
+    assert (half_written / precious).read_text() == "mine"
+
+
+def test_what_a_killed_run_left_aside_goes_though_the_next_is_killed_too(
+    half_written: Path, cli: Cli
+) -> None:
+    os.mkfifo(half_written / ".t.csv.part")
+    process = start(half_written, "scan", "calls", "--out", "r.csv", "--summary", "t.csv")
+    wait_until(lambda: not (half_written / ".r.jsonl.gz.part").exists())
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (half_written / ".t.csv.part").unlink()
+    assert cli("scan", "calls", "--journal", "r.csv.journal", "--out", "x.jsonl").returncode == 3
+    assert sorted(os.listdir(half_written)) == ["calls", "x.jsonl", "x.jsonl.failures.csv"]
 
 
 @pytest.fixture

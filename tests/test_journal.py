@@ -8,7 +8,8 @@ import pytest
 from sertag.discovery import Recording
 from sertag.errors import SertagError, UsageError
 from sertag.files import Move
-from sertag.journal import Journal, discard, finish_earlier
+from sertag.journal import Journal
+from sertag.leftovers import discard, finish_earlier
 from sertag.parts import DamagedRecordError
 from sertag.writers import Totals
 
@@ -146,3 +147,28 @@ def test_a_run_cut_off_between_two_files_is_finished(tmp_path: Path) -> None:
     assert places[1].read_text() == "two.part"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["away", "one.csv"]
     assert finish_earlier(path) is None
+
+
+def test_what_is_left_unfinished_goes_with_the_journal_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "r.journal"
+    mine, old, new = (tmp_path / name for name in (".mine.part", ".old.part", ".new.part"))
+    mine.write_text("not of this journal")
+    for asides, left in (
+        ([mine, old], [mine, old]),
+        ([mine, old, new], [mine, old, new]),
+        ([new], [mine, new]),
+    ):
+        with Journal(path, SETTINGS) as journal:
+            journal.put(0, recording("a"), b"a", failed=False, seconds=1.0)
+            journal.note_asides([str(aside) for aside in asides])
+            for aside in asides:
+                aside.touch()
+        assert set(tmp_path.glob(".*")) == set(left)
+    discard(path)
+    assert list(tmp_path.iterdir()) == [mine]
+    assert mine.read_text() == "not of this journal"
+    # Nothing was tagged: the journal is not kept, nor is what it would have removed.
+    with Journal(path, SETTINGS) as journal:
+        journal.note_asides([str(old)])
+        old.touch()
+    assert list(tmp_path.iterdir()) == [mine]

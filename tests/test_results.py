@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import RUN, made_timeline
+from made import LABELS, RUN, made_timeline
 
 from sertag import Tagger
 from sertag.archive import run_of
-from sertag.results import decode, encode
+from sertag.results import decode, encode, usual_text
 from sertag.summary import Record
 from sertag.timeline import Failure, Timeline
 
@@ -61,7 +61,7 @@ def test_a_failure_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize("result", [made_timeline(3, 3), Failure("a.wav", "empty", "has 0 bytes")])
 def test_damage_is_noticed(result: Timeline | Failure) -> None:
     payload = encode(result)
-    for bad in (*(payload[:length] for length in range(len(payload))), payload + b"\0", b"\2" + payload[1:]):
+    for bad in (*(payload[:length] for length in range(len(payload))), payload + b"\0", b"\1" + payload[1:]):
         with pytest.raises(ValueError, match="result"):
             decode(bad, RUN)
     unnoticed = 0
@@ -80,14 +80,14 @@ def test_damage_is_noticed(result: Timeline | Failure) -> None:
 
 def test_what_is_no_result_is_a_value_error_and_nothing_else() -> None:
     rng = np.random.default_rng(2)
-    body = zlib.decompress(encode(made_timeline(2))[1:])
+    body = zlib.decompressobj(zdict=usual_text(LABELS)).decompress(encode(made_timeline(2))[1:])
     outcomes = set()
     for _ in range(2_000):
         mutated = bytearray(body)
         at, length = rng.integers(len(body)), rng.integers(1, 8)
         mutated[at : at + length] = rng.bytes(int(rng.integers(0, 8)))
         try:
-            decode(b"\1" + zlib.compress(bytes(mutated)), RUN)
+            decode(b"\2" + zlib.compress(bytes(mutated)), RUN)
         except ValueError:
             outcomes.add("refused")
         else:

@@ -185,8 +185,10 @@ def scan(
 
     Exit status: 0 all tagged, 1 fatal, 2 usage, 3 some recordings failed, 4 none found, 130 interrupted.
     """
-    from sertag.archive import Resumption, fingerprint, run_of, scan_to_files, scan_to_stream
     from sertag.cli.interrupt import Interrupt
+
+    interrupt = Interrupt()
+    from sertag.archive import Resumption, fingerprint, run_of, scan_to_files, scan_to_stream
     from sertag.cli.logs import open_log
     from sertag.cli.progress import ScanProgress
     from sertag.cli.streams import data_output, drop
@@ -196,7 +198,6 @@ def scan(
     from sertag.writers import FORMATS
     from sertag.writers.table import TableWriter
 
-    interrupt = Interrupt()
     _check(out, format=format, journal=journal, resumes=overwrite or update or retry_failed, timeout=timeout)
     find, carried = _source(paths, list_file, include or [], exclude or [])
     targets = [target_of(path) for path in out or []] + ([summary_target(summary)] if summary else [])

@@ -17,9 +17,9 @@ def open_standard_streams() -> None:
 
 
 def data_output() -> TextIO:
-    """Standard output for data: the same bytes whatever the locale."""
+    """Standard output for data: the same bytes whatever the locale, every line of them at once."""
     assert isinstance(sys.stdout, io.TextIOWrapper)
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n", line_buffering=True)
     return sys.stdout
 
 

@@ -1,4 +1,4 @@
-"""JSON Lines: an object per recording, as soon as it is tagged."""
+"""JSON Lines: an object per recording."""
 
 from __future__ import annotations
 
@@ -20,16 +20,11 @@ class JsonLinesWriter:
     def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
         """Writes the recording's line."""
         self._stream.writelines(self._documents.recording(record, carried))
-        self._end()
+        self._stream.write("\n")
 
     def fail(self, failure: Failure, carried: tuple[str, ...] = ()) -> None:
         """Writes a line that holds the error."""
-        self._stream.write(self._documents.failure(failure, carried))
-        self._end()
+        self._stream.write(self._documents.failure(failure, carried) + "\n")
 
     def finish(self, totals: Totals) -> None:
         """Nothing: lines have no end."""
-
-    def _end(self) -> None:
-        self._stream.write("\n")
-        self._stream.flush()
