@@ -122,22 +122,22 @@ def vary_speaker(
     mels = settings.mels
     position = np.clip(np.arange(mels) * np.exp(random.normal(0.0, 0.03)), 0, mels - 1)
     below = np.minimum(position.astype(np.int64), mels - 2)
-    share = (position - below).astype(np.float32)
+    share = position - below
+    stretch = np.zeros((mels, mels), dtype=np.float32)
+    stretch[below, np.arange(mels)] = 1 - share
+    stretch[below + 1, np.arange(mels)] = share
     shift = random.normal(0.0, 0.1)
 
-    def stretched(values: Values) -> Values:
-        out = values.copy()
-        out[..., :mels] = values[..., below] * (1 - share) + values[..., below + 1] * share
-        return out
-
-    out = stretched(frames)
-    voiced = frames[:, settings.pitch] != 0
-    out[voiced, settings.pitch] += np.float32(shift)
+    out = frames.copy()
+    np.matmul(frames[:, :mels], stretch, out=out[:, :mels])
+    out[frames[:, settings.pitch] != 0, settings.pitch] += np.float32(shift)
     if voice is None:
         return out, None
-    mean = stretched(voice.mean)
+    mean, deviation = voice.mean.copy(), voice.deviation.copy()
+    mean[:mels] = voice.mean[:mels] @ stretch
     mean[settings.pitch] += shift
-    return out, replace(voice, mean=mean, deviation=stretched(voice.deviation))
+    deviation[:mels] = voice.deviation[:mels] @ stretch
+    return out, replace(voice, mean=mean, deviation=deviation)
 
 
 def mu_law(samples: FloatArray) -> FloatArray:

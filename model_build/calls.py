@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model_build.dataset import Example, call_of
+from model_build.dataset import Example
+from model_build.metrics import IntArray
 from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice
+from sertag.features import FeatureSettings
 from sertag.listener import EVEN_VOICE
 from sertag.normalisation import Normalisation
 
@@ -26,54 +28,69 @@ class CallSampler:
     ) -> None:
         self._effects = effects
         self._normalisation = normalisation
-        self._of: dict[str, list[Example]] = {}
-        for example in examples:
-            self._of.setdefault(example.utterance.speaker, []).append(example)
-        self._targets = {
-            speaker: np.array([example.target for example in clips]) for speaker, clips in self._of.items()
+        self._targets = np.array([example.target for example in examples])
+        self._sums = np.array([[_row(take.statistics) for take in example.takes] for example in examples])
+        names = np.array([example.utterance.speaker for example in examples])
+        self._clips = {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
+        self._by_emotion = {
+            name: [clips[self._targets[clips] == target] for target in np.unique(self._targets[clips])]
+            for name, clips in self._clips.items()
         }
-        self._speakers = sorted(self._of)
-        self._whole: dict[tuple[str, int], CallStatistics] = {}
+        self._speakers = sorted(self._clips)
+        self._number = {example: row for row, example in enumerate(examples)}
+        self._whole: dict[tuple[str, int], DoubleArray] = {}
 
     def draw(self, example: Example, take: int, random: np.random.Generator) -> Voice | None:
         """The voice in a call with the take of that number in it; None for no call."""
         speaker = example.utterance.speaker
-        clips = self._of[speaker]
+        settings = example.takes[take].statistics.settings
         kind = random.random()
         if kind < 0.1:
             return None
+        own = np.array([self._number[example]])
         if kind < 0.25:
-            return self._voice(example.takes[take].statistics, [example], random)
+            return self._voice(self._sums[own, take].sum(axis=0), own, settings, random)
         if kind < 0.4:
+            clips = self._clips[speaker]
             if (speaker, take) not in self._whole:
-                self._whole[speaker, take] = call_of([clip.takes[take] for clip in clips])
-            return self._voice(self._whole[speaker, take], clips, random)
+                self._whole[speaker, take] = self._sums[clips, take].sum(axis=0)
+            return self._voice(self._whole[speaker, take], clips, settings, random)
         size = int(random.integers(4, 40))
-        chosen = [clips[index] for index in random.choice(len(clips), size, p=self._shares(speaker, random))]
+        chosen = [self._drawn(speaker, size, random), own]
         if random.random() < 0.12:
-            others = self._of[self._speakers[random.integers(len(self._speakers))]]
-            chosen += [others[index] for index in random.integers(0, len(others), size)]
-        chosen.append(example)
-        return self._voice(call_of([clip.takes[take] for clip in chosen]), chosen, random)
+            others = self._clips[self._speakers[random.integers(len(self._speakers))]]
+            chosen.append(random.choice(others, size))
+        call = np.concatenate(chosen)
+        return self._voice(self._sums[call, take].sum(axis=0), call, settings, random)
 
-    def _shares(self, speaker: str, random: np.random.Generator) -> DoubleArray | None:
-        """How likely each clip of the speaker is: equally, or with one emotion ruling."""
-        targets = self._targets[speaker]
-        if random.random() < 0.4:
-            return None
-        ruling = targets == random.choice(np.unique(targets))
-        if ruling.all():
-            return None
+    def _drawn(self, speaker: str, size: int, random: np.random.Generator) -> IntArray:
+        """So many of the speaker's clips: each equally likely, or with one emotion ruling."""
+        clips, by_emotion = self._clips[speaker], self._by_emotion[speaker]
+        if random.random() < 0.4 or len(by_emotion) == 1:
+            return np.asarray(random.choice(clips, size))
+        ruling = int(random.integers(len(by_emotion)))
         share = random.uniform(0.4, 0.95)
-        return np.where(ruling, share / ruling.sum(), (1 - share) / (~ruling).sum())
+        rest = clips[self._targets[clips] != self._targets[by_emotion[ruling][0]]]
+        count = int(random.binomial(size, share))
+        return np.concatenate([random.choice(by_emotion[ruling], count), random.choice(rest, size - count)])
 
     def _voice(
-        self, statistics: CallStatistics, clips: Sequence[Example], random: np.random.Generator
+        self, sums: DoubleArray, clips: IntArray, settings: FeatureSettings, random: np.random.Generator
     ) -> Voice:
         labels = len(self._effects.level)
-        counts = np.bincount([clip.target for clip in clips], minlength=labels).astype(np.float64)
+        counts = np.bincount(self._targets[clips], minlength=labels).astype(np.float64)
         error = random.uniform(0.0, 0.6)
         guessed = (1 - error) * counts + error * counts.sum() * random.dirichlet(np.ones(labels))
         mix = (guessed + EVEN_VOICE / labels) / (counts.sum() + EVEN_VOICE)
-        voice = statistics.voice(self._normalisation.mean, self._normalisation.deviation)
-        return self._effects.remove(voice, mix, statistics.settings.mels)
+        voice = _statistics(sums, settings).voice(self._normalisation.mean, self._normalisation.deviation)
+        return self._effects.remove(voice, mix, settings.mels)
+
+
+def _row(statistics: CallStatistics) -> DoubleArray:
+    """Statistics as a row of numbers, so that those of a call's clips add up at once."""
+    return np.concatenate([statistics.counts, statistics.totals, statistics.squares, [statistics.power]])
+
+
+def _statistics(row: DoubleArray, settings: FeatureSettings) -> CallStatistics:
+    counts, totals, squares = row[:-1].reshape(3, settings.inputs)
+    return CallStatistics(counts, totals, squares, float(row[-1]), settings)

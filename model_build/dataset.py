@@ -147,8 +147,10 @@ class Windower:
     normalisation: Normalisation
     length: int
 
-    def random_window(self, take: Take, voice: Voice | None, random: np.random.Generator) -> FloatArray:
-        """A window of the take as another speaker might have said it, parts of it masked.
+    def random_window(
+        self, out: FloatArray, take: Take, voice: Voice | None, random: np.random.Generator
+    ) -> None:
+        """Fills ``out`` with a window of the take as another speaker might have said it, parts of it masked.
 
         An archive's windows start anywhere, so half of the windows of short takes start before
         the take does.
@@ -163,19 +165,19 @@ class Windower:
             frames, speech = take.frames, take.speech
             offset = int(random.integers(0, 1 - spare)) if random.random() < 0.5 else 0
         frames, voice = vary_speaker(frames, voice, self.settings, random)
-        window = self.normalisation.network_input(frames, speech, self.length, self.settings, voice)
-        if offset:
-            window = np.roll(window, offset, axis=0)
-        return _masked(window, self.settings.mels, random)
+        views = self.normalisation.views(self.settings, voice)
+        views.fill(out[offset:], frames, speech)
+        out[:offset] = views.silence
+        _mask(out, self.settings.mels, random)
 
 
-def _masked(window: FloatArray, mels: int, random: np.random.Generator) -> FloatArray:
+def _mask(window: FloatArray, mels: int, random: np.random.Generator) -> None:
     """SpecAugment (Park et al. 2019): up to two bands and two stretches become the mean."""
-    for _ in range(2):
-        width = int(random.integers(0, 9))
-        start = int(random.integers(0, mels - width + 1))
+    wide, where = random.random((2, 2, 2))
+    for (bands, frames), (low, first) in zip(wide, where, strict=True):
+        width = int(9 * bands)
+        start = int((mels - width + 1) * low)
         window[:, start : start + width] = 0.0
-        width = int(random.integers(0, 21))
-        start = int(random.integers(0, len(window) - width + 1))
+        width = int(21 * frames)
+        start = int((len(window) - width + 1) * first)
         window[start : start + width] = 0.0
-    return window

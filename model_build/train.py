@@ -15,6 +15,7 @@ from model_build.dataset import CLEAN, FIRST_SESSION, TELEPHONE, Example, Window
 from model_build.observer import Observer
 from model_build.tasks import Tasks
 from sertag.adaptation import EmotionEffects
+from sertag.normalisation import VIEWS
 from sertag.types import FloatArray
 
 
@@ -142,12 +143,12 @@ def _batches(
     order = random.permutation(len(examples))
     for at in range(0, max(size, len(order) - size + 1), size):
         chosen = [examples[index] for index in order[at : at + size]]
-        windows = []
-        for example in chosen:
+        windows = np.empty((len(chosen), windower.length, windower.settings.inputs, VIEWS), dtype=np.float32)
+        for window, example in zip(windows, chosen, strict=True):
             number = _random_take(example, random)
             voice = calls.draw(example, number, random)
-            windows.append(windower.random_window(example.takes[number], voice, random))
-        yield chosen, np.stack(windows)
+            windower.random_window(window, example.takes[number], voice, random)
+        yield chosen, windows
 
 
 def _random_take(example: Example, random: np.random.Generator) -> int:

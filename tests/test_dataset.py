@@ -140,10 +140,10 @@ def test_windows_for_training_have_the_networks_shape_and_vary(seconds: float) -
     windower = Windower(SETTINGS, plain, 150)
     before = take.frames.copy()
     caller = take.statistics.voice(plain.mean, plain.deviation)
-    one, same, other = (
-        windower.random_window(take, caller, np.random.default_rng(seed)) for seed in (1, 1, 2)
-    )
-    assert one.shape == (150, SETTINGS.inputs, 2)
+    one, same, other = np.full((3, 150, SETTINGS.inputs, 2), np.nan, dtype=np.float32)
+    for out, seed in ((one, 1), (same, 1), (other, 2)):
+        windower.random_window(out, take, caller, np.random.default_rng(seed))
+    assert np.isfinite(one).all()
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
     assert np.array_equal(take.frames, before)
@@ -158,7 +158,9 @@ def test_what_is_masked_is_masked_in_both_views() -> None:
     caller = take.statistics.voice(plain.mean, plain.deviation)
     shares = []
     for seed in range(20):
-        masked = windower.random_window(take, caller, np.random.default_rng(seed)) == 0
+        window = np.full((150, SETTINGS.inputs, 2), np.nan, dtype=np.float32)
+        windower.random_window(window, take, caller, np.random.default_rng(seed))
+        masked = window == 0
         assert np.array_equal(masked[..., 0], masked[..., 1])
         shares.append(masked.mean())
     assert 0.05 < np.mean(shares) < 0.5
