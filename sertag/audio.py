@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -16,6 +14,7 @@ import soxr
 from sertag.errors import RecordingError
 from sertag.headers import (
     FileView,
+    finds_samples,
     foreign_codec,
     is_cut_ogg,
     is_mpeg,
@@ -25,6 +24,7 @@ from sertag.headers import (
     unmeasured_mpeg,
 )
 from sertag.interpreter import silenced
+from sertag.opening import open_recording
 from sertag.types import FloatArray
 
 BLOCK_SECONDS = 10.0
@@ -70,7 +70,7 @@ class AudioReader:
     """
 
     def __init__(self, path: str) -> None:
-        self._descriptor, status = _open(path)
+        self._descriptor, status = open_recording(path)
         self._damage: Exception | None = None
         self._size = status.st_size
         self.modified = float(status.st_mtime)
@@ -114,11 +114,29 @@ class AudioReader:
         """Seconds decoded so far; the recording's duration once all blocks were read."""
         return self.samples_read / self.sample_rate
 
+    @property
+    def length(self) -> int | None:
+        """Samples per channel, by the header, where :meth:`skip` is cheap and exact; else None."""
+        known = self._promised is not None and finds_samples(self._file.format, self._file.subtype)
+        return int(self._file.frames) if known else None
+
+    def skip(self, samples: int) -> None:
+        """Lets the first block begin after so many samples, or where the recording ends before."""
+        with contextlib.suppress(*_DAMAGE):
+            self.samples_read = self._file.seek(samples)
+            return
+        # What is cut off or damaged before is so for all that lies behind.
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._file = self._decode(self._descriptor)
+        size = self._block_size(self.sample_rate)
+        while len(self._read(min(size, samples - self.samples_read))):
+            pass
+
     def blocks(self, rate: int, *, mix: bool, channel: int | None = None) -> Iterator[FloatArray]:
         """Blocks of shape ``(samples, channels)`` at ``rate`` Hz, ``(samples, 1)`` mixed or of one channel.
 
-        All blocks together hold ``round(duration * rate)`` samples, at least one. What is not a finite number
-        becomes silence.
+        All blocks together hold ``round(duration * rate)`` samples, at least one, but for what was skipped.
+        What is not a finite number becomes silence.
         """
         columns = slice(None) if channel is None else slice(channel, channel + 1)
         channels = 1 if mix or channel is not None else self.channels
@@ -127,7 +145,7 @@ class AudioReader:
             if rate == self.sample_rate
             else soxr.ResampleStream(self.sample_rate, rate, channels, dtype="float32")
         )
-        produced = 0
+        produced = round(self.samples_read * rate / self.sample_rate)
         for block, last in self._decoded(rate):
             samples = block.mean(axis=1, keepdims=True, dtype=np.float32) if mix else block[:, columns]
             if resampler is not None:
@@ -139,11 +157,12 @@ class AudioReader:
             yield samples
 
     def _decoded(self, rate: int) -> Iterator[tuple[FloatArray, bool]]:
-        most = BLOCK_VALUES / (self.channels * max(1.0, rate / self.sample_rate))
-        size = max(1, min(round(BLOCK_SECONDS * self.sample_rate), int(most)))
+        size = self._block_size(rate)
         block = self._read(size)
         if len(block) == 0:
-            raise RecordingError("empty", "holds no sample")
+            if self.samples_read == 0:
+                raise RecordingError("empty", "holds no sample")
+            self._conclude()
         while len(block):
             following = self._read(size)
             last = len(following) == 0
@@ -151,6 +170,10 @@ class AudioReader:
                 self._conclude()
             yield block, last
             block = following
+
+    def _block_size(self, rate: int) -> int:
+        most = BLOCK_VALUES / (self.channels * max(1.0, rate / self.sample_rate))
+        return max(1, min(round(BLOCK_SECONDS * self.sample_rate), int(most)))
 
     def _read(self, size: int) -> FloatArray:
         block: FloatArray = np.full((size, self.channels), np.nan, dtype=np.float32)
@@ -231,39 +254,6 @@ class AudioReader:
     def _head(self) -> bytes:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.read(self._descriptor, _HEAD)
-
-
-def _open(path: str) -> tuple[int, os.stat_result]:
-    """A descriptor of a regular file with content, and its status."""
-    try:
-        # A pipe without a writer must not keep us waiting.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as error:
-        raise _unopened(path, error) from error
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_size > 0:
-        return descriptor, status
-    os.close(descriptor)
-    if stat.S_ISREG(status.st_mode):
-        raise RecordingError("empty", "has 0 bytes")
-    raise RecordingError(
-        "not_audio", f"is {'a folder' if stat.S_ISDIR(status.st_mode) else 'not a regular file'}"
-    )
-
-
-def _unopened(path: str, error: OSError) -> RecordingError:
-    match error.errno:
-        case errno.ENOENT | errno.ENOTDIR | errno.ELOOP if os.path.islink(path):
-            return RecordingError("vanished", "is a link that leads nowhere")
-        case errno.ENOENT | errno.ENOTDIR | errno.ELOOP:
-            return RecordingError("vanished", "is no longer there")
-        case errno.EACCES | errno.EPERM if os.path.isdir(path):
-            return RecordingError("no_permission", "is a folder that this user may not list")
-        case errno.EACCES | errno.EPERM:
-            return RecordingError("no_permission", "may not be read by this user")
-        case errno.ENXIO:
-            return RecordingError("not_audio", "is not a regular file")
-    return RecordingError("decode_failed", f"cannot be read: {error.strerror}")
 
 
 def _reason(error: Exception) -> str:

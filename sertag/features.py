@@ -31,11 +31,12 @@ VOICED = 0.45
 """Autocorrelation peak from which a frame counts as voiced (Boersma 1993)."""
 FLOOR = 1e-12
 """Power below which everything is silence (-120 dB), so that no logarithm meets 0."""
+BATCH = 256
+"""Frames that are analysed together."""
 
 _PITCH_BAND = 2_000.0
 _LAG_RATE = 8_000.0
 _PITCH_REFERENCE = 170.0
-_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -141,28 +142,28 @@ class FrameStream:
         self._pending = np.concatenate([self._pending, samples])
         hop, length = self._settings.hop_length, self._settings.frame_length
         complete = max(0, (len(self._pending) - length) // hop + 1)
-        batches = complete // _BATCH
+        batches = complete // BATCH
         frames = self._analyse(self._pending, batches)
-        self._pending = self._pending[batches * _BATCH * hop :]
+        self._pending = self._pending[batches * BATCH * hop :]
         return frames
 
     def finish(self) -> FloatArray:
         """The frames left, the last ones filled up with zeros: ``ceil(samples / hop_length)`` in all."""
         hop, length = self._settings.hop_length, self._settings.frame_length
         count = -(-len(self._pending) // hop)
-        batches = -(-count // _BATCH)
-        filling = batches * _BATCH * hop + length - len(self._pending)
+        batches = -(-count // BATCH)
+        filling = batches * BATCH * hop + length - len(self._pending)
         padded = np.concatenate([self._pending, np.zeros(filling, dtype=np.float32)])
         self._pending = self._pending[:0]
         return self._analyse(padded, batches)[:count]
 
     def _analyse(self, samples: FloatArray, batches: int) -> FloatArray:
-        out = np.empty((batches * _BATCH, self._settings.columns), dtype=np.float32)
+        out = np.empty((batches * BATCH, self._settings.columns), dtype=np.float32)
         if batches:
             framed = np.lib.stride_tricks.sliding_window_view(samples, self._settings.frame_length)
             framed = framed[:: self._settings.hop_length]
-            for at in range(0, len(out), _BATCH):
-                out[at : at + _BATCH] = self._analysis(framed[at : at + _BATCH])
+            for at in range(0, len(out), BATCH):
+                out[at : at + BATCH] = self._analysis(framed[at : at + BATCH])
         return out
 
 
