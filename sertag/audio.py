@@ -121,16 +121,15 @@ class AudioReader:
         return int(self._file.frames) if known else None
 
     def skip(self, samples: int) -> None:
-        """Lets the first block begin after so many samples, or where the recording ends before."""
-        with contextlib.suppress(*_DAMAGE):
+        """Lets the first block begin after so many samples.
+
+        Raises:
+            RecordingError: ``decode_failed`` where the recording is cut off or damaged before.
+        """
+        try:
             self.samples_read = self._file.seek(samples)
-            return
-        # What is cut off or damaged before is so for all that lies behind.
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        self._file = self._decode(self._descriptor)
-        size = self._block_size(self.sample_rate)
-        while len(self._read(min(size, samples - self.samples_read))):
-            pass
+        except _DAMAGE as error:
+            raise self._failure(error) from error
 
     def blocks(self, rate: int, *, mix: bool, channel: int | None = None) -> Iterator[FloatArray]:
         """Blocks of shape ``(samples, channels)`` at ``rate`` Hz, ``(samples, 1)`` mixed or of one channel.
@@ -157,7 +156,8 @@ class AudioReader:
             yield samples
 
     def _decoded(self, rate: int) -> Iterator[tuple[FloatArray, bool]]:
-        size = self._block_size(rate)
+        most = BLOCK_VALUES / (self.channels * max(1.0, rate / self.sample_rate))
+        size = max(1, min(round(BLOCK_SECONDS * self.sample_rate), int(most)))
         block = self._read(size)
         if len(block) == 0:
             if self.samples_read == 0:
@@ -170,10 +170,6 @@ class AudioReader:
                 self._conclude()
             yield block, last
             block = following
-
-    def _block_size(self, rate: int) -> int:
-        most = BLOCK_VALUES / (self.channels * max(1.0, rate / self.sample_rate))
-        return max(1, min(round(BLOCK_SECONDS * self.sample_rate), int(most)))
 
     def _read(self, size: int) -> FloatArray:
         block: FloatArray = np.full((size, self.channels), np.nan, dtype=np.float32)

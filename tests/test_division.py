@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from sertag import Tagger, Timeline, adaptation, division
+from sertag.archive import run_of
 from sertag.discovery import Recording
 from sertag.division import Part, Segment
 from sertag.engines.jobs import Job
 from sertag.engines.local import LocalEngine
 from sertag.engines.worker import Result
 from sertag.errors import RecordingError
+from sertag.results import decode
+from sertag.summary import Record
 from sertag.types import FloatArray
 
 from conftest import SERTAG, Cli, voice, write
@@ -81,11 +84,10 @@ def test_segments_make_the_same_as_the_whole(tmp_path: Path, name: str, options:
 
 
 @pytest.mark.usefixtures("minutes")
-@pytest.mark.parametrize("hop", [0.02, 0.34, 1.5, 2.98, 3.0])
+@pytest.mark.parametrize("hop", [0.34, 0.5, 2.98, 3.0])
 @pytest.mark.parametrize("adapt", [True, False])
 def test_windows_lie_where_they_lie_in_the_whole(tmp_path: Path, hop: float, adapt: bool) -> None:
-    sound = np.where(np.arange(16_000 * 130) % 480_000 < 96_000, speaking(130.0), 0).astype(np.float32)
-    path = write(tmp_path / "a.wav", sound)
+    path = write(tmp_path / "a.wav", np.roll(speaking(130.0), 48_000))
     tagger = Tagger(hop=hop, adapt=adapt)
     assert tagger.tag(path) == undivided(tagger, path)
 
@@ -239,9 +241,11 @@ def run(
 @pytest.mark.usefixtures("minutes")
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_what_becomes_of_a_segment_becomes_of_its_recording(tmp_path: Path, workers: int) -> None:
-    names = ["long.wav", "short.wav", "kill.wav", "short 2.wav", "bad.wav", "kill once.wav", "long 2.wav"]
+    names = ["long.wav", "short.wav", "kill.wav", "short 2.wav", "bad.wav", "kill once.wav", "cut.flac"]
     for name in names:
         write(tmp_path / name, speaking(5.0 if "short" in name else 270.0))
+    # Other workers are at segments that are not there before it is known where it ends.
+    os.truncate(tmp_path / "cut.flac", (tmp_path / "cut.flac").stat().st_size // 2)
     results, adding = run(tmp_path, names, workers=workers)
     codes = {name: result.failure.code if result.failure else None for name, result in results.items()}
     expected = dict.fromkeys(names) | {"kill.wav": "worker_died", "bad.wav": "decode_failed"}
@@ -251,13 +255,16 @@ def test_what_becomes_of_a_segment_becomes_of_its_recording(tmp_path: Path, work
     assert failure.message == "cannot be decoded"
     assert sorted(map(str, adding.lost)) == ["kill once.wav", "kill.wav", "kill.wav"]
     for name in names:
-        shares, seconds = zip(*adding.progressed.get(name, [(0.0, 0.0)]), strict=True)
-        assert max(shares) <= 1
-        assert max(seconds) <= 270
-    assert results["long.wav"].seconds == 270
-    whole = Tagger().tag(tmp_path / "kill once.wav")
-    assert results["kill once.wav"].warnings == whole.warnings
-    assert results["kill once.wav"].seconds == whole.duration
+        for share, seconds in adding.progressed.get(name, []):
+            assert 0 <= share <= 1 + 1e-9
+            assert 0 <= seconds <= 270
+    common = run_of(Tagger())
+    for name in ("long.wav", "kill once.wav", "cut.flac"):
+        record = decode(results[name].payload, common)
+        assert isinstance(record, Record)
+        assert record.timeline == Tagger().tag(tmp_path / name)
+    assert results["cut.flac"].warnings
+    assert 100 < results["cut.flac"].seconds < 160
 
 
 @pytest.mark.usefixtures("minutes")
