@@ -173,12 +173,16 @@ class BlockStream:
 
     Blocks lie at fixed places of the recording, so that memory stays flat, and no block's result
     depends on another's.
+
+    Args:
+        settings: of the frames.
+        first: number of the stream's first frame, at which a block begins.
     """
 
-    def __init__(self, settings: FeatureSettings) -> None:
+    def __init__(self, settings: FeatureSettings, first: int = 0) -> None:
         self._settings = settings
         self._length = settings.frames_in(BLOCK_SECONDS)
-        self._end = self._length
+        self._end = first + self._length
         self._frames: list[FloatArray] = []
         self._speech: list[BoolArray] = []
         self._windows: list[FrameWindow] = []

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from sertag import __version__
 from sertag.discovery import Recording
-from sertag.engines.local import Job, LocalEngine
+from sertag.engines.jobs import Job
+from sertag.engines.local import LocalEngine
 from sertag.engines.worker import Result
 from sertag.errors import SertagError, UsageError
 from sertag.files import put_in_place

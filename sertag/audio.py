@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -16,6 +14,7 @@ import soxr
 from sertag.errors import RecordingError
 from sertag.headers import (
     FileView,
+    finds_samples,
     foreign_codec,
     is_cut_ogg,
     is_mpeg,
@@ -25,6 +24,7 @@ from sertag.headers import (
     unmeasured_mpeg,
 )
 from sertag.interpreter import silenced
+from sertag.opening import open_recording
 from sertag.types import FloatArray
 
 BLOCK_SECONDS = 10.0
@@ -72,7 +72,7 @@ class AudioReader:
     """
 
     def __init__(self, path: str) -> None:
-        self._descriptor, status = _open(path)
+        self._descriptor, status = open_recording(path)
         self._damage: Exception | None = None
         self._size = status.st_size
         self.modified = float(status.st_mtime)
@@ -116,11 +116,28 @@ class AudioReader:
         """Seconds decoded so far; the recording's duration once all blocks were read."""
         return self.samples_read / self.sample_rate
 
+    @property
+    def length(self) -> int | None:
+        """Samples per channel, by the header, where :meth:`skip` is cheap and exact; else None."""
+        known = self._promised is not None and finds_samples(self._file.format, self._file.subtype)
+        return int(self._file.frames) if known else None
+
+    def skip(self, samples: int) -> None:
+        """Lets the first block begin after so many samples.
+
+        Raises:
+            RecordingError: ``decode_failed`` where the recording is cut off or damaged before.
+        """
+        try:
+            self.samples_read = self._file.seek(samples)
+        except _DAMAGE as error:
+            raise self._failure(error) from error
+
     def blocks(self, rate: int, *, mix: bool, channel: int | None = None) -> Iterator[FloatArray]:
         """Blocks of shape ``(samples, channels)`` at ``rate`` Hz, ``(samples, 1)`` mixed or of one channel.
 
-        All blocks together hold ``round(duration * rate)`` samples, at least one. What is not a finite number
-        becomes silence.
+        All blocks together hold ``round(duration * rate)`` samples, at least one, but for what was skipped.
+        What is not a finite number becomes silence.
         """
         columns = slice(None) if channel is None else slice(channel, channel + 1)
         channels = 1 if mix or channel is not None else self.channels
@@ -129,7 +146,7 @@ class AudioReader:
             if rate == self.sample_rate
             else soxr.ResampleStream(self.sample_rate, rate, channels, dtype="float32")
         )
-        produced = 0
+        produced = round(self.samples_read * rate / self.sample_rate)
         for block, last in self._decoded(rate):
             samples = block.mean(axis=1, keepdims=True, dtype=np.float32) if mix else block[:, columns]
             if resampler is not None:
@@ -145,7 +162,9 @@ class AudioReader:
         size = max(1, min(round(BLOCK_SECONDS * self.sample_rate), int(most)))
         block = self._read(size)
         if len(block) == 0:
-            raise RecordingError("empty", "holds no sample")
+            if self.samples_read == 0:
+                raise RecordingError("empty", "holds no sample")
+            self._conclude()
         while len(block):
             following = self._read(size)
             last = len(following) == 0
@@ -238,39 +257,6 @@ class AudioReader:
     def _head(self) -> bytes:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.read(self._descriptor, _HEAD)
-
-
-def _open(path: str) -> tuple[int, os.stat_result]:
-    """A descriptor of a regular file with content, and its status."""
-    try:
-        # A pipe without a writer must not keep us waiting.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as error:
-        raise _unopened(path, error) from error
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_size > 0:
-        return descriptor, status
-    os.close(descriptor)
-    if stat.S_ISREG(status.st_mode):
-        raise RecordingError("empty", "has 0 bytes")
-    raise RecordingError(
-        "not_audio", f"is {'a folder' if stat.S_ISDIR(status.st_mode) else 'not a regular file'}"
-    )
-
-
-def _unopened(path: str, error: OSError) -> RecordingError:
-    match error.errno:
-        case errno.ENOENT | errno.ENOTDIR | errno.ELOOP if os.path.islink(path):
-            return RecordingError("vanished", "is a link that leads nowhere")
-        case errno.ENOENT | errno.ENOTDIR | errno.ELOOP:
-            return RecordingError("vanished", "is no longer there")
-        case errno.EACCES | errno.EPERM if os.path.isdir(path):
-            return RecordingError("no_permission", "is a folder that this user may not list")
-        case errno.EACCES | errno.EPERM:
-            return RecordingError("no_permission", "may not be read by this user")
-        case errno.ENXIO:
-            return RecordingError("not_audio", "is not a regular file")
-    return RecordingError("decode_failed", f"cannot be read: {error.strerror}")
 
 
 def _reason(error: Exception) -> str:

@@ -28,7 +28,6 @@ from sertag.types import FloatArray
 
 FLOOR = 1e-12
 """Power below which everything is silence (-120 dB), so that no logarithm meets 0."""
-
 BATCH = 128
 """Frames that are analysed together: as many as fit the processor's caches."""
 

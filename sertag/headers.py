@@ -57,6 +57,9 @@ _WAV_CODECS = {
 }
 """Format tags of WAV, as RFC 2361 and its successors list them, that libsndfile does not know."""
 
+_FINDING = frozenset(("WAV", "WAVEX", "AIFF", "AU", "CAF", "W64", "RF64", "FLAC"))
+_PLAIN = frozenset(("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
+
 _SAMPLE_DUMP = b"\xf0\x7e"
 
 _PROMISES = (
@@ -82,6 +85,11 @@ def foreign_codec(head: bytes) -> str | None:
         name = _WAV_CODECS.get(tag) if at > 0 else None
         return f"{name} in WAV" if name else None
     return next((name for at, mark, name in _SIGNATURES if head.startswith(mark, at)), None)
+
+
+def finds_samples(format: str, subtype: str) -> bool:
+    """Whether libsndfile finds any sample of such a file at once, and exactly."""
+    return format in _FINDING and subtype in _PLAIN
 
 
 def is_sample_dump(head: bytes) -> bool:

@@ -33,7 +33,6 @@ SILENT = -3.0
 """What the bands of the network's input are in silence, and before and after the recording."""
 
 _WEIGHTS = Path(__file__).parent / "models" / "speech.npz"
-_BATCH = 256
 _MARGIN = 12
 _GROUP = 4
 _LOUDEST_PAST, _LOUDEST_AHEAD = 300, 20
@@ -41,6 +40,11 @@ _QUIETEST = -72.0
 _DECIBELS = 20.0
 _LOG_ODDS = -2.0
 _CLOSED, _SHORTEST = 4, 4
+
+BATCH = 256
+"""Frames that are decided together."""
+MEMORY = BATCH + _MARGIN + PAST + _LOUDEST_PAST
+"""Frames before one that may have a say in whether it is speech."""
 
 
 def speech_frames(frames: FloatArray, settings: FeatureSettings) -> BoolArray:
@@ -94,10 +98,10 @@ class SpeechGate:
         inputs = network_input(self._kept) if until > self._decided else self._kept
         while self._decided < until:
             speech = self._decide(inputs, batch)
-            end = min(until, batch + _BATCH)
+            end = min(until, batch + BATCH)
             parts.append(speech[self._decided - batch : end - batch])
             self._decided = end
-            batch += _BATCH
+            batch += BATCH
         drop = max(0, _batch_of(self._decided) - _MARGIN - PAST - _LOUDEST_PAST - self._start)
         self._kept = self._kept[drop:]
         self._start += drop
@@ -106,15 +110,15 @@ class SpeechGate:
     def _decide(self, inputs: FloatArray, batch: int) -> BoolArray:
         """The batch of decisions from frame ``batch`` on, whose context may reach over the ends."""
         first = batch - _MARGIN - PAST - self._start
-        end = batch + _BATCH + _MARGIN + FUTURE - self._start
+        end = batch + BATCH + _MARGIN + FUTURE - self._start
         known = inputs[max(first, 0) : max(end, 0)]
         context = silence(end - first, inputs.shape[1])
         at = max(-first, 0)
         context[at : at + len(known)] = known
         speech = self._detector(context) > _LOG_ODDS
         speech = _opened(~_opened(~speech, _CLOSED), _SHORTEST)
-        spare = (len(speech) - _BATCH) // 2
-        return speech[spare : spare + _BATCH]
+        spare = (len(speech) - BATCH) // 2
+        return speech[spare : spare + BATCH]
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ def _detector() -> Detector:
 
 def _batch_of(frame: int) -> int:
     """The first frame of the batch that a frame is in."""
-    return (frame + LOOK_AHEAD) // _BATCH * _BATCH - LOOK_AHEAD
+    return (frame + LOOK_AHEAD) // BATCH * BATCH - LOOK_AHEAD
 
 
 def _opened(flags: BoolArray, shortest: int) -> BoolArray:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import compress
 
 import numpy as np
@@ -12,12 +12,13 @@ import numpy as np
 from sertag.adaptation import BlockStream, CallStatistics, DoubleArray
 from sertag.audio import AudioReader
 from sertag.channels import Channels
+from sertag.division import ChannelPart, Part, Segment, join
 from sertag.errors import ModelError, UsageError
 from sertag.features import FrameStream, mean_level
 from sertag.listener import coverage
 from sertag.model import Model
 from sertag.speech import SpeechGate
-from sertag.timeline import ChannelTimeline, Talk, Timeline, Windows
+from sertag.timeline import Timeline, Windows
 from sertag.types import BoolArray, FloatArray
 from sertag.windows import FrameWindow, WindowStream
 
@@ -91,29 +92,75 @@ class Tagger:
         Raises:
             RecordingError: for a file that cannot be decoded.
         """
-        path = os.fspath(path)
+        parts: list[Part] = []
+
+        def report(segment: Segment, share: float, seconds: float) -> None:
+            if on_block:
+                on_block(
+                    (segment.number + share) / segment.count, sum(part.seconds for part in parts) + seconds
+                )
+
+        while not parts or not parts[-1].ended:
+            parts.append(self.tag_segment(path, len(parts), on_block=report))
+        return join(parts, name or os.path.basename(os.fspath(path)))
+
+    def tag_segment(
+        self,
+        path: str | os.PathLike[str],
+        number: int,
+        *,
+        on_block: Callable[[Segment, float, float], None],
+    ) -> Part:
+        """Tags one of the segments that a recording divides into, in constant memory.
+
+        Args:
+            path: an audio file.
+            number: which segment, from 0 on; recordings that are not long have one.
+            on_block: told the share of the segment and its seconds done, at first and every few seconds.
+
+        Raises:
+            RecordingError: for a file that cannot be decoded.
+        """
         features = self.model.metadata.features
-        with AudioReader(path) as reader:
+        with AudioReader(os.fspath(path)) as reader:
+            names, picked = self.channels.names(reader.channels), self.channels.picked(reader.channels)
+            segment = Segment.of(
+                number, reader.length, reader.sample_rate, features, self.model.metadata.window_frames
+            )
+            on_block(segment, 0.0, 0.0)
             rate = features.analysis_rate(reader.sample_rate)
-            tracks = [_Track(self, channel, rate) for channel in self.channels.names(reader.channels)]
-            conversation = _Conversation(features.hop_seconds)
-            picked = self.channels.picked(reader.channels)
+            tracks = [_Track(self, channel, segment, rate) for channel in names]
+            conversation = _Conversation()
+            left = sys.maxsize
+            if segment.end is not None:
+                heard = (segment.end - segment.begin) * features.hop_length + features.frame_length
+                left = heard * rate // features.sample_rate
+            if segment.begin:
+                reader.skip(segment.begin * features.hop_length * reader.sample_rate // features.sample_rate)
             for block in reader.blocks(rate, mix=not self.channels.split, channel=picked):
-                pairs = zip(tracks, block.T, strict=True)
+                pairs = zip(tracks, block[:left].T, strict=True)
                 conversation.push([track.push(samples) for track, samples in pairs])
-                if on_block:
-                    on_block(reader.progress, reader.duration)
+                done = (
+                    (reader.progress, reader.duration)
+                    if segment.count == 1
+                    else segment.done(reader.duration)
+                )
+                on_block(segment, *done)
+                left -= len(block)
+                if left <= 0:
+                    break
             conversation.push([track.finish() for track in tracks])
-            return Timeline(
-                file=name or os.path.basename(path),
+            return Part(
+                segment=segment,
                 modified=reader.modified,
                 duration=reader.duration,
                 sample_rate=reader.sample_rate,
-                labels=self.model.metadata.labels,
                 valence=self.model.metadata.valence,
                 hop=self.hop,
-                channels=tuple(track.timeline(reader.duration) for track in tracks),
-                talk=conversation.talk(reader.duration) if len(tracks) > 1 else None,
+                step=features.hop_seconds,
+                channels=tuple(track.part() for track in tracks),
+                anyone=conversation.anyone,
+                several=conversation.several,
                 warnings=tuple(reader.warnings),
             )
 
@@ -153,42 +200,53 @@ class Tagger:
 
 
 class _Track:
-    """One channel on its way through the signal path."""
+    """One channel of a segment on its way through the signal path."""
 
-    def __init__(self, tagger: Tagger, channel: str, rate: int) -> None:
+    def __init__(self, tagger: Tagger, channel: str, segment: Segment, rate: int) -> None:
         self._tagger = tagger
         self._channel = channel
+        self._segment = segment
         self._features = tagger.model.metadata.features
         self._frames = FrameStream(self._features, rate)
         self._undecided = np.zeros((0, self._features.columns), dtype=np.float32)
         self._gate = SpeechGate(self._features)
+        self._at = segment.begin
         self._windows = WindowStream(
-            tagger.model.metadata.window_frames, self._features.frames_in(tagger.hop)
+            tagger.model.metadata.window_frames, self._features.frames_in(tagger.hop), segment.begin
         )
-        self._blocks = BlockStream(self._features) if tagger.adapt else None
+        self._blocks = BlockStream(self._features, segment.first) if tagger.adapt else None
         self._tagged: list[Windows] = []
         self._speech_frames = 0
 
     def push(self, samples: FloatArray) -> BoolArray:
-        """Takes the next samples and tells which of the frames decided now are speech."""
+        """Takes the next samples and tells which of the segment's frames that are decided now are speech."""
         return self._advance(self._frames.push(samples), last=False)
 
     def finish(self) -> BoolArray:
         """Decides the last frames."""
         return self._advance(self._frames.finish(), last=True)
 
-    def timeline(self, duration: float) -> ChannelTimeline:
-        windows = Windows.joined(self._tagged)
-        windows = replace(windows, end=np.minimum(windows.end, round(duration, 3)))
-        speech_seconds = min(self._speech_frames * self._features.hop_seconds, duration)
-        return ChannelTimeline(self._channel, windows, round(speech_seconds, 3))
+    def part(self) -> ChannelPart:
+        return ChannelPart(
+            self._channel,
+            # Where a recording ends before its segment, there is none.
+            Windows.joined(self._tagged or [self._tagger.tag_windows([])]),
+            self._speech_frames,
+        )
 
     def _advance(self, frames: FloatArray, *, last: bool) -> BoolArray:
         speech = self._gate.push(frames, last=last)
         self._undecided = np.concatenate([self._undecided, frames])
         decided, self._undecided = self._undecided[: len(speech)], self._undecided[len(speech) :]
+        own = self._segment.own(self._at, len(speech))
+        windows = (
+            window
+            for window in self._windows.push(decided, speech, last=last)
+            if self._segment.holds(window.start)
+        )
+        self._at += len(speech)
+        decided, speech = decided[own], speech[own]
         self._speech_frames += int(np.count_nonzero(speech))
-        windows = self._windows.push(decided, speech, last=last)
         if self._blocks is None:
             self._tagged.append(self._tagger.tag_windows(list(windows)))
             return speech
@@ -198,19 +256,13 @@ class _Track:
 
 
 class _Conversation:
-    """Who speaks when, counted in frames of ``step`` seconds."""
+    """In how many frames anyone speaks, and in how many several do."""
 
-    def __init__(self, step: float) -> None:
-        self._step = step
-        self._anyone = 0
-        self._several = 0
+    def __init__(self) -> None:
+        self.anyone = self.several = 0
 
     def push(self, speech: list[BoolArray]) -> None:
         """Takes which of the next frames are speech, for each channel; all have the same number."""
         speaking = np.sum(speech, axis=0)
-        self._anyone += int(np.count_nonzero(speaking >= 1))
-        self._several += int(np.count_nonzero(speaking >= 2))
-
-    def talk(self, duration: float) -> Talk:
-        anyone, several = (min(count * self._step, duration) for count in (self._anyone, self._several))
-        return Talk(round(duration - anyone, 3), round(several, 3))
+        self.anyone += int(np.count_nonzero(speaking >= 1))
+        self.several += int(np.count_nonzero(speaking >= 2))

@@ -38,15 +38,21 @@ class WindowStream:
     """Cuts a stream of frames into windows of ``length`` frames, one every ``hop`` frames.
 
     Windows start at multiples of the hop; the last is the first that reaches the end.
+
+    Args:
+        length: of a window.
+        hop: from one window to the next.
+        first: number of the stream's first frame; the windows are those of the whole from there on.
     """
 
-    def __init__(self, length: int, hop: int) -> None:
+    def __init__(self, length: int, hop: int, first: int = 0) -> None:
         if not 0 < hop <= length:
             raise ValueError(f"hop must be from 1 to {length} frames, not {hop}")
         self._length = length
         self._hop = hop
-        self._start = 0
-        self._emitted_until = 0
+        self._start = first
+        self._next = -(-first // hop) * hop
+        self._emitted_until = self._next
         self._frames: FloatArray | None = None
         self._speech = np.zeros(0, dtype=bool)
 
@@ -54,19 +60,20 @@ class WindowStream:
         """The windows that are complete; with ``last`` also the one that reaches the end."""
         self._frames = frames if self._frames is None else np.concatenate([self._frames, frames])
         self._speech = np.concatenate([self._speech, speech])
-        offset = 0
-        while len(self._speech) - offset >= self._length:
-            yield self._window(offset)
-            offset += self._hop
         end = self._start + len(self._speech)
+        while end - self._next >= self._length:
+            yield self._window()
         if last and end > self._emitted_until:
-            yield self._window(offset)
-        self._frames, self._speech = self._frames[offset:], self._speech[offset:]
-        self._start += offset
+            yield self._window()
+        drop = min(self._next, end) - self._start
+        self._frames, self._speech = self._frames[drop:], self._speech[drop:]
+        self._start += drop
 
-    def _window(self, offset: int) -> FrameWindow:
+    def _window(self) -> FrameWindow:
         assert self._frames is not None
+        offset = self._next - self._start
         part = slice(offset, offset + self._length)
-        window = FrameWindow(self._start + offset, self._frames[part], self._speech[part])
+        window = FrameWindow(self._next, self._frames[part], self._speech[part])
         self._emitted_until = window.start + len(window.speech)
+        self._next += self._hop
         return window

@@ -37,7 +37,7 @@ def test_every_failure_code_is_listed() -> None:
     source = SAMPLES.parent / "sertag"
     raised = {
         code
-        for path in [source / "audio.py", source / "channels.py", *source.glob("engines/*.py")]
+        for path in source.rglob("*.py")
         for code in re.findall(
             r'(?:RecordingError\(|failed\([^"]*?|return RecordingError\()\s*"([a-z_]+)"', path.read_text()
         )

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from sertag.discovery import Recording
-from sertag.engines.local import Job, LocalEngine
+from sertag.division import Part, Segment
+from sertag.engines.jobs import Job
+from sertag.engines.local import LocalEngine
 from sertag.errors import RecordingError, SertagError
 from sertag.tagger import Tagger
-from sertag.timeline import Timeline
 
 from conftest import SAMPLES
 
@@ -23,15 +24,11 @@ from conftest import SAMPLES
 class Trouble(Tagger):
     """A tagger that does to its process what a recording's name says."""
 
-    def tag(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        name: str | None = None,
-        on_block: Callable[[float, float], None] | None = None,
-    ) -> Timeline:
-        """The timeline of a sample, if at all."""
-        assert name
+    def tag_segment(
+        self, path: str | os.PathLike[str], number: int, *, on_block: Callable[[Segment, float, float], None]
+    ) -> Part:
+        """A sample's only part, if at all."""
+        name = Path(path).name
         marker = Path(path).parent / f"{name}.tried"
         if "once" in name and marker.exists():
             name = "good"
@@ -52,7 +49,7 @@ class Trouble(Tagger):
             raise MemoryError
         if "bad" in name:
             raise RecordingError("decode_failed", "cannot be decoded")
-        return super().tag(SAMPLES / "voice-memo.flac", name=name, on_block=on_block)
+        return super().tag_segment(SAMPLES / "voice-memo.flac", number, on_block=on_block)
 
 
 class Watching:

@@ -2,7 +2,7 @@
 
 A worker that dies costs the recording that it was at one more try, then the failure ``worker_died``;
 one that hangs is killed and its recording is the failure ``timeout``. What else was on its way to that
-worker goes to another one.
+worker goes to another one. Of a long recording, a worker does one segment at a time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from typing import Protocol
 
 from sertag.discovery import Recording
-from sertag.engines.worker import Message, Progress, Result, serve
+from sertag.engines.jobs import Division, Job
+from sertag.engines.worker import Divided, Heard, Message, Progress, Ready, Result, serve
 from sertag.errors import SertagError
 from sertag.tagger import Tagger
 
@@ -36,15 +37,6 @@ _SLOWEST = 0.2
 _TICK = 0.1
 _LONGEST_LOOK = 1.0
 """Seconds; if it is longer since workers were last looked at, it was this process that stood still."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A recording to tag, and its place in the order of discovery."""
-
-    position: int
-    recording: Recording
-    tries: int = 0
 
 
 class Observer(Protocol):
@@ -66,7 +58,8 @@ class LocalEngine:
     Args:
         make_tagger: makes each worker's own tagger.
         workers: how many processes.
-        timeout: seconds that a recording may take; in proportion to its length where None.
+        timeout: seconds that a recording may take, of all workers together; in proportion to the length of
+            what each does where None.
         observer: is told how it goes.
     """
 
@@ -85,6 +78,7 @@ class LocalEngine:
         )
         self._pool: list[_Worker] = []
         self._again: deque[Job] = deque()
+        self._divided: dict[int, Division] = {}
         self._unready = 0
         self._looked = time.monotonic()
 
@@ -113,14 +107,24 @@ class LocalEngine:
         """Gives every worker enough to do, and starts as many as have something to do."""
         for ahead in range(1, _AHEAD + 1):
             for worker in self._pool:
-                while len(worker.jobs) < ahead and (job := self._next(jobs)):
+                while len(worker.jobs) < ahead and (job := self._next(jobs, ahead)):
                     worker.give(job)
-            while ahead == 1 and len(self._pool) < self._workers and (job := self._next(jobs)):
+            while ahead == 1 and len(self._pool) < self._workers and (job := self._next(jobs, ahead)):
                 self._pool.append(_Worker(self._context, self._make_tagger, self._pool))
                 self._pool[-1].give(job)
 
-    def _next(self, jobs: Iterator[Job]) -> Job | None:
-        return self._again.popleft() if self._again else next(jobs, None)
+    def _next(self, jobs: Iterator[Job], ahead: int) -> Job | None:
+        """What to do next: segments before other recordings, so that few are in pieces at a time."""
+        while self._again:
+            job = self._again.popleft()
+            division = self._divided.get(job.position)
+            if division.needs(job.segment) if division else job.segment == 0:
+                return job
+        for division in self._divided.values():
+            if division.waits:
+                # They take long: none for a worker that is busy, as another one may be free before.
+                return division.give() if ahead == 1 else None
+        return next(jobs, None)
 
     def _collect(self) -> Iterator[tuple[Job, Result]]:
         workers = {worker.connection: worker for worker in self._pool}
@@ -134,11 +138,33 @@ class LocalEngine:
                 continue
             self._unready = 0
             worker.ready = True
-            if isinstance(message, Progress):
+            if isinstance(message, Ready):
+                continue
+            job = worker.jobs[0]
+            if isinstance(message, Divided):
+                self._divided.setdefault(job.position, Division(job, message.segments))
+            elif isinstance(message, Progress):
                 worker.heard(message)
-                self._observer.progress(worker.jobs[0].recording, message.share, message.seconds)
-            elif isinstance(message, Result):
-                yield worker.done(), message
+                self._report(job, message)
+            else:
+                yield from self._settle(job, message, worker.done())
+
+    def _report(self, job: Job, done: Progress) -> None:
+        if division := self._divided.get(job.position):
+            done = division.progress(job.segment, done)
+        elif job.segment:
+            # Of a recording that failed in another one.
+            return
+        self._observer.progress(job.recording, done.share, done.seconds)
+
+    def _settle(self, job: Job, outcome: Heard | Result, spent: float) -> Iterator[tuple[Job, Result]]:
+        """Gives a recording's result, once, when it is certain."""
+        if division := self._divided.get(job.position):
+            if result := division.put(job.segment, outcome, spent):
+                del self._divided[job.position]
+                yield division.job, result
+        elif isinstance(outcome, Result) and job.segment == 0:
+            yield job, outcome
 
     def _bury(self, worker: _Worker) -> Iterator[tuple[Job, Result]]:
         """Takes a dead worker's jobs back."""
@@ -162,7 +188,9 @@ class LocalEngine:
             self._again.appendleft(replace(culprit, tries=culprit.tries + 1))
         else:
             message = f"ended its worker process twice ({reason}); is it damaged, or memory short?"
-            yield culprit, Result.failed(culprit.recording.name, "worker_died", message)
+            yield from self._settle(
+                culprit, Result.failed(culprit.recording.name, "worker_died", message), worker.spent
+            )
 
     def _cut_off(self) -> Iterator[tuple[Job, Result]]:
         """Kills workers that have been at a recording for too long.
@@ -173,15 +201,27 @@ class LocalEngine:
         before, self._looked = self._looked, time.monotonic()
         for worker in list(self._pool):
             worker.spent += min(self._looked - max(before, worker.started), _LONGEST_LOOK)
-            limit = worker.expected if self._timeout is None else self._timeout
-            if worker.jobs and worker.ready and worker.spent > limit:
+            if not worker.jobs or not worker.ready:
+                continue
+            limit, spent = worker.expected, worker.spent
+            if self._timeout is not None:
+                limit, spent = self._timeout, self._spent(worker.jobs[0].position)
+            if spent > limit:
                 worker.kill()
                 self._pool.remove(worker)
                 job, *rest = worker.jobs
                 self._again.extendleft(reversed(rest))
                 self._observer.lost_worker(job.recording, f"cut off after {limit:.3g} s")
                 message = f"was not done after {limit:.3g} s; --timeout allows it longer"
-                yield job, Result.failed(job.recording.name, "timeout", message)
+                yield from self._settle(
+                    job, Result.failed(job.recording.name, "timeout", message), worker.spent
+                )
+
+    def _spent(self, position: int) -> float:
+        """Seconds that workers have been at a recording, together."""
+        division = self._divided.get(position)
+        present = (worker for worker in self._pool if worker.jobs and worker.jobs[0].position == position)
+        return (division.spent if division else 0.0) + sum(worker.spent for worker in present)
 
     def _dismiss(self) -> None:
         """Ends workers that there is nothing left for."""
@@ -214,16 +254,18 @@ class _Worker:
         self.jobs.append(job)
         with contextlib.suppress(OSError):
             # What is carried stays: it may fill the pipe, while the worker waits to send a result.
-            self.connection.send(replace(job.recording, carried=()))
+            self.connection.send((replace(job.recording, carried=()), job.segment))
 
     def heard(self, progress: Progress) -> None:
-        """Reckons with the length that the recording turns out to have."""
+        """Reckons with the length that the recording, or the segment, turns out to have."""
         self.expected = _LEAST_TIMEOUT + _SLOWEST * progress.seconds / max(progress.share, 1e-6)
 
-    def done(self) -> Job:
-        """The job that was done; the next one's time begins."""
+    def done(self) -> float:
+        """Seconds that the job took which was done; the next one's time begins."""
+        spent = self.spent
+        self.jobs.popleft()
         self._restart()
-        return self.jobs.popleft()
+        return spent
 
     def kill(self) -> str:
         """Ends the process and says how it ended."""

@@ -13,12 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeVar
 
 from sertag.discovery import Recording
+from sertag.division import Part, Segment, join
 from sertag.errors import RecordingError
 from sertag.results import encode
 from sertag.tagger import Tagger
 from sertag.timeline import Failure
+
+Outcome = TypeVar("Outcome")
 
 _REPORT_SECONDS = 0.25
 _PR_SET_PDEATHSIG = 1
@@ -30,11 +34,26 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Divided:
+    """The present recording has so many segments, of which this worker does the first."""
+
+    segments: int
+
+
+@dataclass(frozen=True)
 class Progress:
-    """The share of the present recording that is done, and the seconds of audio."""
+    """The share of the present segment that is done, and its seconds of audio."""
 
     share: float
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """One segment of several is done, in ``elapsed`` seconds."""
+
+    part: Part
+    elapsed: float
 
 
 @dataclass(frozen=True)
@@ -60,15 +79,15 @@ class Result:
         return cls(encode(failure), failure, 0.0, elapsed=elapsed, trace=trace)
 
 
-Message = Ready | Progress | Result
+Message = Ready | Divided | Progress | Heard | Result
 
 
 def serve(make_tagger: Callable[[], Tagger], connection: Connection, inherited: Sequence[Connection]) -> None:
-    """Tags recordings as they come, until the connection ends.
+    """Tags segments of recordings as they come, until the connection ends.
 
     Args:
         make_tagger: makes this process's tagger.
-        connection: where recordings come from and messages go to.
+        connection: where recordings and the numbers of segments come from, and messages go to.
         inherited: the parent's connections, which are not this process's business.
     """
     _die_with_parent()
@@ -86,7 +105,8 @@ def serve(make_tagger: Callable[[], Tagger], connection: Connection, inherited: 
         tagger = make_tagger()
         connection.send(Ready())
         while True:
-            connection.send(_tag(tagger, connection.recv(), connection))
+            recording, segment = connection.recv()
+            connection.send(_tag(tagger, recording, segment, connection))
 
 
 def _die_with_parent() -> None:
@@ -95,26 +115,47 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _tag(tagger: Tagger, recording: Recording, connection: Connection) -> Result:
+def finished(name: str, parts: Sequence[Part], *, elapsed: float) -> Result:
+    """The result of a recording all of whose parts are there, or of the failure to put them together."""
+
+    def whole() -> Result:
+        timeline = join(parts, name)
+        return Result(encode(timeline), None, timeline.duration, timeline.warnings, elapsed)
+
+    return _attempt(name, whole)
+
+
+def _tag(tagger: Tagger, recording: Recording, number: int, connection: Connection) -> Heard | Result:
     started = reported = time.monotonic()
 
-    def report(share: float, seconds: float) -> None:
+    def report(segment: Segment, share: float, seconds: float) -> None:
         nonlocal reported
+        if share == 0 and number == 0 and segment.count > 1:
+            connection.send(Divided(segment.count))
         if time.monotonic() - reported > _REPORT_SECONDS:
             reported = time.monotonic()
             connection.send(Progress(share, seconds))
 
+    def heard() -> Heard | Result:
+        part = tagger.tag_segment(recording.path, number, on_block=report)
+        if part.segment.count > 1:
+            return Heard(part, time.monotonic() - started)
+        return finished(recording.name, [part], elapsed=time.monotonic() - started)
+
+    return _attempt(recording.name, heard)
+
+
+def _attempt(name: str, work: Callable[[], Outcome]) -> Outcome | Result:
+    """What some work on a recording gives, or its failure."""
+    started = time.monotonic()
     try:
-        timeline = tagger.tag(recording.path, name=recording.name, on_block=report)
-        payload = encode(timeline)
+        return work()
     except RecordingError as error:
-        return Result.failed(recording.name, error.code, error.message, elapsed=time.monotonic() - started)
+        return Result.failed(name, error.code, error.message, elapsed=time.monotonic() - started)
     except (BrokenPipeError, ConnectionResetError):
         raise
     except MemoryError:
-        return Result.failed(recording.name, "out_of_memory", "needs more memory than there is")
+        return Result.failed(name, "out_of_memory", "needs more memory than there is")
     except Exception as error:
         message = f"makes sertag fail, which is a fault of sertag's: {type(error).__name__}: {error}"
-        return Result.failed(recording.name, "internal", message, trace=traceback.format_exc())
-    elapsed = time.monotonic() - started
-    return Result(payload, None, timeline.duration, timeline.warnings, elapsed)
+        return Result.failed(name, "internal", message, trace=traceback.format_exc())
