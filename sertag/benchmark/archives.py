@@ -43,7 +43,7 @@ class Making:
 
 def cases(*, full: bool) -> list[Making]:
     """What the benchmark measures in detail; with ``full`` in the sizes of real archives."""
-    rounds, clips, hours, pieces = (24, 10_000, 10, 30) if full else (3, 600, 1, 4)
+    rounds, clips, hours, pieces = (24, 10_000, 10, 30) if full else (9, 1_500, 2, 8)
     telephone = "8 kHz mu-law WAV, two channels, 2 to 5 min"
     return [
         Making("calls", f"{telephone}, each speaks half the time", partial(_calls, rounds * 8), "split"),
