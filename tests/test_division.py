@@ -333,23 +333,30 @@ def children(process: int) -> list[int]:
         return []
 
 
+def wait_until_working(process: subprocess.Popen[bytes], journal: Path) -> None:
+    """Returns when there is a journal, and both workers are there."""
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and len(children(process.pid)) == 2):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_killed_and_continued_it_makes_the_same(archive: Path, again: Path) -> None:
-    for wait in (1.5, 2.5):
+    journal = again / "r.csv.journal"
+    for _ in range(2):
         process = subprocess.Popen([*SCAN, "--workers", "2"], cwd=again, start_new_session=True)
-        time.sleep(wait)
+        wait_until_working(process, journal)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        assert journal.exists()
     subprocess.run([*SCAN, "--workers", "2"], cwd=again, check=True)
     assert outputs(again) == outputs(archive)
 
 
 def test_a_dead_worker_costs_a_segment_only(archive: Path, again: Path) -> None:
     process = subprocess.Popen([*SCAN, "--workers", "2", "--log", "log"], cwd=again)
-    deadline = time.monotonic() + 60
-    while len(workers := children(process.pid)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)
-    os.kill(workers[-1], signal.SIGKILL)
+    wait_until_working(process, again / "r.csv.journal")
+    os.kill(children(process.pid)[-1], signal.SIGKILL)
     assert process.wait(timeout=120) == 0
     assert outputs(again) == outputs(archive)
     assert "lost a worker process: SIGKILL" in (again / "log").read_text()

@@ -17,7 +17,7 @@ import pytest
 
 from sertag.labels import NO_SPEECH
 
-from conftest import SAMPLES, SERTAG, Cli, voice, write
+from conftest import SAMPLES, SERTAG, Cli, voice, write, write_endless
 
 HEADER = (
     "file,channel,start,end,emotion,confidence,speech,p_angry,p_disgusted,p_fearful,p_happy,p_neutral,p_sad"
@@ -254,11 +254,13 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_scan_to_standard_output_ends(tmp_path: Path) -> None:
-    write(tmp_path / "calls/long.wav", np.tile(voice(60.0), 240))
+    write_endless(tmp_path / "calls/long.wav")
     process = subprocess.Popen(
         [SERTAG, "scan", "calls", "--summary", "s.csv"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    time.sleep(1.0)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not children.read_text():
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
