@@ -253,14 +253,19 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[1] == "0"
 
 
-def test_an_interrupted_scan_to_standard_output_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay", [0.0, 0.001, 0.002, 0.005, 0.2])
+def test_an_interrupted_scan_to_standard_output_ends(tmp_path: Path, delay: float) -> None:
     write_endless(tmp_path / "calls/long.wav")
     process = subprocess.Popen(
         [SERTAG, "scan", "calls", "--summary", "s.csv"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    # NumPy starts a program when it is imported; later ones are workers.
+    while not (tmp_path / ".s.csv.part").exists():
+        time.sleep(0.001)
     while not children.read_text():
-        time.sleep(0.01)
+        time.sleep(0.0001)
+    time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130

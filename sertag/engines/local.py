@@ -241,7 +241,12 @@ class _Worker:
         # A worker must see the end of its pipe when this process dies, so no other one may hold it open.
         arguments = (make_tagger, theirs, inherited if context.get_start_method() == "fork" else [])
         self._process = context.Process(target=serve, args=arguments, daemon=True)
-        self._process.start()
+        # Ctrl-C in the midst of a fork would go lost in it, or reach a worker that does not ignore it yet.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.jobs: deque[Job] = deque()
         self.ready = False
