@@ -57,12 +57,12 @@ def test_in_a_call_each_channel_is_speech_for_half_the_time() -> None:
 @pytest.mark.parametrize(
     ("name", "count", "channels", "rate", "subtype", "seconds"),
     [
-        ("calls", 24, 2, 8_000, "ULAW", (120.0, 300.0)),
-        ("talk", 8, 2, 8_000, "ULAW", (120.0, 300.0)),
-        ("clips", 600, 1, 16_000, "PCM_16", (2.0, 2.0)),
-        ("long", 1, 1, 16_000, "PCM_16", (3_600.0, 3_600.0)),
-        ("mp3", 4, 2, 44_100, "MPEG_LAYER_III", (120.0, 120.1)),
-        ("opus", 4, 2, 48_000, "OPUS", (120.0, 120.1)),
+        ("calls", 72, 2, 8_000, "ULAW", (120.0, 300.0)),
+        ("talk", 24, 2, 8_000, "ULAW", (120.0, 300.0)),
+        ("clips", 1_500, 1, 16_000, "PCM_16", (2.0, 2.0)),
+        ("long", 1, 1, 16_000, "PCM_16", (7_200.0, 7_200.0)),
+        ("mp3", 8, 2, 44_100, "MPEG_LAYER_III", (120.0, 120.1)),
+        ("opus", 8, 2, 48_000, "OPUS", (120.0, 120.1)),
     ],
 )
 def test_the_recordings_are_what_the_names_say(
