@@ -106,7 +106,10 @@ class Journal:
     def put(
         self, position: int, recording: Recording, payload: bytes, *, failed: bool, seconds: float
     ) -> None:
-        """Keeps a result; ``seconds`` of audio were tagged. It is safe a second later at most."""
+        """Keeps a result; ``seconds`` of audio were tagged. It is safe at the next commit.
+
+        That comes with the first result that is put more than a second after the last commit.
+        """
         place = self._parts.append(payload)
         self._database.execute(
             "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

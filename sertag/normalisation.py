@@ -25,33 +25,17 @@ class Normalisation:
     mean: FloatArray
     deviation: FloatArray
 
-    def network_input(
-        self,
-        frames: FloatArray,
-        speech: BoolArray,
-        length: int,
-        settings: FeatureSettings,
-        voice: Voice | None = None,
-    ) -> FloatArray:
-        """The network's two views of one window, shape ``(length, settings.inputs, VIEWS)``.
+    def views(self, settings: FeatureSettings, voice: Voice | None = None) -> Views:
+        """The network's two views of a call's windows.
 
         In the first the window's own level is taken away, which says more about the microphone than
         the voice, and the training speakers' statistics normalise. In the second the level and the
         statistics of the voice in the call do, as far as they are trusted; without them the views are equal.
 
         Args:
-            frames: shape ``(n, settings.columns)``, with ``n`` at most ``length``; the rest is silence.
-            speech: which of them are speech, shape ``(n,)``; all count where none is.
-            length: the window's length in frames.
-            settings: what the columns are.
-            voice: of the call that the window is from.
+            settings: what the columns of the windows' frames are.
+            voice: of the call that the windows are from.
         """
-        out = np.empty((length, settings.inputs, VIEWS), dtype=np.float32)
-        self.views(settings, voice).fill(out, frames, speech)
-        return out
-
-    def views(self, settings: FeatureSettings, voice: Voice | None = None) -> Views:
-        """What :meth:`network_input` does to all windows of a call alike."""
         mean = np.stack([self.mean] * VIEWS, axis=1).astype(np.float64)
         deviation = np.stack([self.deviation] * VIEWS, axis=1).astype(np.float64)
         share = np.zeros_like(mean)
@@ -86,7 +70,13 @@ class Views:
     silence: FloatArray
 
     def fill(self, out: FloatArray, frames: FloatArray, speech: BoolArray) -> None:
-        """Fills ``out``, shape ``(length, inputs, VIEWS)``, as :meth:`Normalisation.network_input`."""
+        """Fills ``out``, shape ``(length, inputs, VIEWS)``, with the views of one window.
+
+        Args:
+            out: the network's input.
+            frames: shape ``(n, settings.columns)``, with ``n`` at most ``length``; the rest is silence.
+            speech: which of them are speech, shape ``(n,)``; all count where none is.
+        """
         settings, count = self.settings, len(frames)
         level = frames[:, settings.level]
         own = np.float32(mean_level(level[speech] if speech.any() else level))

@@ -17,11 +17,11 @@ import soundfile
 
 from model_build.corpora import Utterance
 from model_build.dataset import Example, Take
-from sertag.adaptation import CallStatistics, EmotionEffects
+from sertag.adaptation import CallStatistics, EmotionEffects, Voice
 from sertag.features import FeatureSettings
 from sertag.listener import Calibration, Listener
-from sertag.normalisation import Normalisation
-from sertag.types import FloatArray
+from sertag.normalisation import VIEWS, Normalisation
+from sertag.types import BoolArray, FloatArray
 
 SERTAG = Path(sys.executable).with_name("sertag")
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -125,6 +125,19 @@ def made_example(speaker: str, emotion: str, target: int, *takes: Take, corpus: 
     """An utterance of a speaker with its takes."""
     path = Path(f"{speaker}-{emotion}-{id(takes)}.wav")
     return Example(Utterance(path, corpus, f"{corpus} {speaker}", emotion), target, takes)
+
+
+def network_input(
+    normalisation: Normalisation,
+    frames: FloatArray,
+    speech: BoolArray,
+    length: int,
+    voice: Voice | None = None,
+) -> FloatArray:
+    """What the network gets of one window."""
+    out = np.full((length, SETTINGS.inputs, VIEWS), np.nan, dtype=np.float32)
+    normalisation.views(SETTINGS, voice).fill(out, frames, speech)
+    return out
 
 
 def plain_listener(

@@ -24,7 +24,7 @@ from sertag.speech import speech_frames
 from sertag.types import BoolArray, FloatArray
 from sertag.windows import WindowStream
 
-from conftest import voice, write
+from conftest import network_input, voice, write
 
 SETTINGS = FeatureSettings()
 MELS = SETTINGS.mels
@@ -101,7 +101,7 @@ def test_the_gain_of_the_line_does_not_matter_to_the_second_view(gain: float) ->
         # A line that is softer is trusted no less, and only partly: the rest is the window's own level.
         assert 0.4 < caller.trust < 0.7
         part = slice(0, 150)
-        seconds.append(normalisation.network_input(frames[part], speech[part], 150, SETTINGS, caller))
+        seconds.append(network_input(normalisation, frames[part], speech[part], 150, caller))
     # Where a frame is barely voiced, its pitch may not be found on the softer line.
     assert np.mean(np.abs(seconds[0] - seconds[1])[..., 1] < 0.01) > 0.99
 
@@ -110,7 +110,7 @@ def test_a_voice_louder_than_in_its_call_is_louder_in_the_second_view_alone() ->
     caller = described(statistics(call_of(60.0)))
     normalisation = Normalisation(MEAN, DEVIATION)
     soft, loud = (
-        normalisation.network_input(frames, speech, 150, SETTINGS, caller)
+        network_input(normalisation, frames, speech, 150, caller)
         for frames, speech in (analysed(call_of(3.0) * np.float32(gain)) for gain in (0.5, 1.0))
     )
     difference = (loud - soft)[20:130, :MELS].mean(axis=(0, 1))

@@ -9,7 +9,7 @@ from sertag.normalisation import VIEWS, Normalisation
 from sertag.speech import speech_frames
 from sertag.types import FloatArray
 
-from conftest import voice
+from conftest import network_input, voice
 
 SETTINGS = FeatureSettings()
 PLAIN = Normalisation(np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32))
@@ -25,7 +25,7 @@ def someone(trust: float) -> Voice:
 
 def views(frames: FloatArray, caller: Voice | None, normalisation: Normalisation = OTHER) -> FloatArray:
     speech = np.ones(len(frames), dtype=bool)
-    return normalisation.network_input(frames, speech, len(frames), SETTINGS, caller)
+    return network_input(normalisation, frames, speech, len(frames), caller)
 
 
 def test_gain_does_not_matter_to_the_first_view() -> None:
@@ -34,13 +34,13 @@ def test_gain_does_not_matter_to_the_first_view() -> None:
     for gain in (0.25, 1.0):
         frames = frames_of(samples * np.float32(gain), SETTINGS)
         speech = speech_frames(frames, SETTINGS)
-        inputs.append(PLAIN.network_input(frames, speech, 150, SETTINGS)[..., 0])
+        inputs.append(network_input(PLAIN, frames, speech, 150)[..., 0])
     assert np.mean(np.abs(inputs[0] - inputs[1]) < 0.05) > 0.99
 
 
 def test_padding_is_silence() -> None:
     frames = frames_of(voice(1.0), SETTINGS)
-    out = PLAIN.network_input(frames, np.ones(len(frames), dtype=bool), 150, SETTINGS, someone(0.5))
+    out = network_input(PLAIN, frames, np.ones(len(frames), dtype=bool), 150, someone(0.5))
     assert out.shape == (150, SETTINGS.inputs, VIEWS)
     assert (out[len(frames) :, : SETTINGS.mels] == -RANGE).all()
     assert (out[len(frames) :, SETTINGS.mels :] == 0).all()
@@ -50,7 +50,7 @@ def test_padding_is_silence() -> None:
 def test_input_is_left_alone() -> None:
     frames, caller = frames_of(voice(1.0), SETTINGS), someone(0.5)
     before, mean = frames.copy(), caller.mean.copy()
-    PLAIN.network_input(frames, np.zeros(len(frames), dtype=bool), 150, SETTINGS, caller)
+    network_input(PLAIN, frames, np.zeros(len(frames), dtype=bool), 150, caller)
     assert np.array_equal(frames, before)
     assert np.array_equal(caller.mean, mean)
 
@@ -93,5 +93,5 @@ def test_the_level_is_that_of_the_speech(speaking: slice) -> None:
     frames[:20, SETTINGS.level], frames[20:, SETTINGS.level] = -20.0, -40.0
     speech = np.zeros(50, dtype=bool)
     speech[speaking] = True
-    out = PLAIN.network_input(frames, speech, 50, SETTINGS)
+    out = network_input(PLAIN, frames, speech, 50)
     assert out[0, 0, 0] == pytest.approx(-frames[speaking.start, SETTINGS.level], abs=1e-4)
