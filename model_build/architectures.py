@@ -17,8 +17,8 @@ class NetworkSettings:
     """Sizes of the network."""
 
     filters: tuple[int, int, int] = (16, 32, 48)
-    dense: int = 128
-    lstm: int = 72
+    dense: int = 96
+    lstm: int = 56
     dropout: float = 0.3
 
 
@@ -40,8 +40,10 @@ def build_network(
     """
     inputs = layers.Input((length, settings.inputs, VIEWS))
     mel = inputs[:, :, : settings.mels]
-    for filters, kernel in zip(network.filters, (3, 3, 3), strict=True):
-        mel = layers.Conv2D(filters, kernel, strides=2, padding="same", use_bias=False)(mel)
+    # Separable further up only: depthwise convolutions of few channels are slow in tflite-runtime.
+    kinds = (layers.Conv2D, layers.Conv2D, layers.SeparableConv2D)
+    for filters, convolution in zip(network.filters, kinds, strict=True):
+        mel = convolution(filters, 3, strides=2, padding="same", use_bias=False)(mel)
         mel = layers.BatchNormalization()(mel)
         mel = layers.ReLU()(mel)
     steps = mel.shape[1]

@@ -8,7 +8,7 @@ import numpy as np
 
 from model_build.dataset import Example
 from model_build.metrics import IntArray
-from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice
+from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, ruling_mix
 from sertag.features import FeatureSettings
 from sertag.listener import EVEN_VOICE
 from sertag.normalisation import Normalisation
@@ -81,7 +81,7 @@ class CallSampler:
         counts = np.bincount(self._targets[clips], minlength=labels).astype(np.float64)
         error = random.uniform(0.0, 0.6)
         guessed = (1 - error) * counts + error * counts.sum() * random.dirichlet(np.ones(labels))
-        mix = (guessed + EVEN_VOICE / labels) / (counts.sum() + EVEN_VOICE)
+        mix = ruling_mix((guessed + EVEN_VOICE / labels) / (counts.sum() + EVEN_VOICE))
         voice = _statistics(sums, settings).voice(self._normalisation.mean, self._normalisation.deviation)
         return self._effects.remove(voice, mix, settings.mels)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,15 +28,13 @@ class Heard:
     """What a listener heard in one clip of a call; a clip in which nobody speaks has no window.
 
     Attributes:
-        alone: logits of its windows one by one, shape ``(windows, labels)``.
-        adapted: logits of its windows as part of the call, likewise.
+        logits: of its windows, shape ``(windows, labels)``.
         weights: how much each window counts in the call, shape ``(windows,)``.
         durations: how much each counts in the clip, likewise.
-        trust: in the statistics of the call.
+        trust: in the statistics of the call; 0 where each window was heard by itself.
     """
 
-    alone: DoubleArray
-    adapted: DoubleArray
+    logits: DoubleArray
     weights: DoubleArray
     durations: DoubleArray
     trust: float
@@ -98,29 +96,42 @@ def windows_of(take: Take, length: int) -> list[FrameWindow]:
     return [window for window in stream.push(take.frames, take.speech, last=True) if window.has_speech]
 
 
-def listen(listener: Listener, clips: Sequence[Take]) -> list[Heard]:
-    """What a listener hears in the clips that make up a call."""
+def listen(listener: Listener, clips: Sequence[Take], *, adapted: bool = True) -> list[Heard]:
+    """What a listener hears in the clips that make up a call, one after the other.
+
+    Args:
+        listener: who listens.
+        clips: of the call.
+        adapted: to the voice in the call; if not, every window is heard by itself.
+    """
     cut = [windows_of(take, listener.length) for take in clips]
-    weights = [coverage(windows, listener.length) for windows in cut]
-    flat = [window for windows in cut for window in windows]
-    if flat:
-        heard = listener.listen(flat, np.concatenate(weights), call_of(clips))
+    starts = np.cumsum([0, *(len(take.frames) for take in clips)])
+    flat = [
+        replace(window, start=window.start + int(start))
+        for windows, start in zip(cut, starts, strict=False)
+        for window in windows
+    ]
+    if not flat:
+        heard = CallLogits(np.zeros((0, len(listener.effects.level))), 0.0)
+    elif adapted:
+        heard = listener.listen(flat, call_of(clips))
     else:
-        nothing = np.zeros((0, len(listener.effects.level)))
-        heard = CallLogits(nothing, nothing, 0.0)
+        heard = CallLogits(listener.logits(flat), 0.0)
     ends = np.cumsum([len(windows) for windows in cut])[:-1]
-    durations = [np.array([float(len(window.frames)) for window in windows]) for windows in cut]
     return [
-        Heard(*parts, heard.trust)
-        for parts in zip(
-            np.split(heard.alone, ends), np.split(heard.adapted, ends), weights, durations, strict=True
+        Heard(
+            logits,
+            coverage(windows, listener.length),
+            np.array([float(len(window.frames)) for window in windows]),
+            heard.trust,
         )
+        for windows, logits in zip(cut, np.split(heard.logits, ends), strict=True)
     ]
 
 
 def probabilities_of(call: Sequence[Heard], temperature: float) -> DoubleArray:
     """Adapted probabilities of the clips of one call: the duration-weighted means over their windows."""
-    logits = np.concatenate([clip.adapted for clip in call])
+    logits = np.concatenate([clip.logits for clip in call])
     if not len(logits):
         return np.zeros((len(call), logits.shape[1]))
     weights = np.concatenate([clip.weights for clip in call])
@@ -129,7 +140,7 @@ def probabilities_of(call: Sequence[Heard], temperature: float) -> DoubleArray:
 
 def probabilities_alone(call: Sequence[Heard], temperature: float) -> DoubleArray:
     """Probabilities of the clips of one call without regard to the call."""
-    return _by_clip(call, softmax(np.concatenate([clip.alone for clip in call]) / temperature))
+    return _by_clip(call, softmax(np.concatenate([clip.logits for clip in call]) / temperature))
 
 
 def _by_clip(call: Sequence[Heard], windows: DoubleArray) -> DoubleArray:

@@ -126,10 +126,11 @@ def simulate_calls(
 
 
 def _listen(listener: Listener, drawn: Sequence[tuple[int, Take]], speaker: str) -> CallClips:
-    call = listen(listener, [take for _, take in drawn])
+    clips = [take for _, take in drawn]
+    call = listen(listener, clips)
     calibration = listener.calibration
     adapted = probabilities_of(call, calibration.temperature(call[0].trust))
-    alone = probabilities_alone(call, calibration.one_clip)
+    alone = probabilities_alone(listen(listener, clips, adapted=False), calibration.one_clip)
     return CallClips(
         np.array([target for target, _ in drawn]),
         np.argmax(adapted, axis=1),

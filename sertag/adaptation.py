@@ -29,6 +29,7 @@ RANGE = 90.0
 
 _FEWEST_VOICED = 10
 _MIX_ROUNDS = 20
+_NOBODY_RULES, _ONE_RULES = 0.35, 0.5
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -158,6 +159,20 @@ def estimate_mix(probabilities: DoubleArray, weights: DoubleArray, even: float) 
         mix += even / labels
         mix /= whole
     return mix
+
+
+def ruling_mix(mix: DoubleArray) -> DoubleArray:
+    """The part of a guessed mix that is to be believed: all of it where one emotion rules, else an even one.
+
+    A guess from a few windows is never even, though most calls may be; what it says of the call is sure
+    only as far as its largest share is.
+
+    Args:
+        mix: share of every emotion in a call, shape ``(labels,)``.
+    """
+    even = 1.0 / len(mix)
+    belief = min(max((float(mix.max()) - _NOBODY_RULES) / (_ONE_RULES - _NOBODY_RULES), 0.0), 1.0)
+    return even + belief * (mix - even)
 
 
 @dataclass(frozen=True, eq=False)

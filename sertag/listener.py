@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, estimate_mix
+from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, estimate_mix, ruling_mix
 from sertag.features import FeatureSettings
 from sertag.normalisation import VIEWS, Normalisation, Views
 from sertag.types import FloatArray
@@ -16,11 +16,10 @@ from sertag.windows import FrameWindow
 
 # Chosen on simulated calls of validation speakers: the largest gain on even and on neutral calls that cost
 # no mix of emotions accuracy.
-EVEN_VOICE = 5.0
+EVEN_VOICE = 2.0
 """Weight, in windows, of the belief in an even mix where the voice is estimated."""
 _EVEN_PRIOR = 20.0
 _PRIOR_EXPONENT = 0.15
-_FIRST_SHARE = 0.25
 
 _BATCH = 128
 
@@ -39,10 +38,9 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class CallLogits:
-    """Logits of a call's windows ``(windows, labels)``: alone, and adapted as far as ``trust`` goes."""
+    """Logits of a call's windows ``(windows, labels)``, and how far they trust the call, from 0 to 1."""
 
-    alone: DoubleArray
-    adapted: DoubleArray
+    logits: DoubleArray
     trust: float
 
 
@@ -87,29 +85,37 @@ class Listener:
         """Probabilities of windows without regard to each other, shape ``(windows, labels)``."""
         return softmax(self.logits(windows) / self.calibration.one_clip)
 
-    def in_call(
-        self, windows: Sequence[FrameWindow], weights: DoubleArray, statistics: CallStatistics
-    ) -> DoubleArray:
+    def in_call(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> DoubleArray:
         """Probabilities of a call's windows, adapted to the voice in it, shape ``(windows, labels)``.
 
         Args:
             windows: those of the call that hold speech.
-            weights: how much each counts, in windows without overlap, shape ``(windows,)``.
             statistics: of the call.
         """
-        heard = self.listen(windows, weights, statistics)
-        return call_probabilities(heard.adapted, weights, self.calibration.temperature(heard.trust))
+        heard = self.listen(windows, statistics)
+        temperature = self.calibration.temperature(heard.trust)
+        return call_probabilities(heard.logits, coverage(windows, self.length), temperature)
 
-    def listen(
-        self, windows: Sequence[FrameWindow], weights: DoubleArray, statistics: CallStatistics
-    ) -> CallLogits:
+    def listen(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
         """The logits behind :meth:`in_call`."""
-        first = self.logits(windows)
-        mix = estimate_mix(softmax(first / self.calibration.one_clip), weights, EVEN_VOICE)
+        # Every frame has its say in the mix once, so that half of overlapping windows are enough for it.
+        apart = _apart(windows)
+        alone = softmax(self.logits(apart) / self.calibration.one_clip)
+        mix = ruling_mix(estimate_mix(alone, coverage(apart, self.length), EVEN_VOICE))
         voice = statistics.voice(self.normalisation.mean, self.normalisation.deviation)
         voice = self.effects.remove(voice, mix, self.settings.mels)
-        second = self.logits(windows, voice)
-        return CallLogits(first, _FIRST_SHARE * first + (1 - _FIRST_SHARE) * second, voice.trust)
+        return CallLogits(self.logits(windows, voice), voice.trust)
+
+
+def _apart(windows: Sequence[FrameWindow]) -> list[FrameWindow]:
+    """As many of the windows, from the first on, as do not overlap."""
+    out: list[FrameWindow] = []
+    end = 0
+    for window in windows:
+        if not out or window.start >= end:
+            out.append(window)
+            end = window.start + len(window.frames)
+    return out
 
 
 def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:

@@ -15,7 +15,6 @@ from sertag.channels import Channels
 from sertag.division import ChannelPart, Part, Segment, join
 from sertag.errors import ModelError, UsageError
 from sertag.features import FrameStream, mean_level
-from sertag.listener import coverage
 from sertag.model import Model
 from sertag.speech import SpeechGate
 from sertag.timeline import Timeline, Windows
@@ -192,7 +191,7 @@ class Tagger:
         listener = self.model.listener
         if statistics is None:
             return listener.alone(windows)
-        return listener.in_call(windows, coverage(windows, listener.length), statistics)
+        return listener.in_call(windows, statistics)
 
     def _level(self, window: FrameWindow) -> float:
         level = window.frames[:, self.model.metadata.features.level]

@@ -17,6 +17,7 @@ from sertag.adaptation import (
     EmotionEffects,
     Voice,
     estimate_mix,
+    ruling_mix,
 )
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
@@ -191,6 +192,16 @@ def test_a_belief_in_an_even_mix_holds_against_little_evidence() -> None:
     one, many = (estimate_mix(answers([0] * count, 0.9), np.ones(count), 5.0)[0] for count in (1, 100))
     assert 0.25 < one < 0.5
     assert many > 0.9
+
+
+@pytest.mark.parametrize(
+    ("largest", "believed"), [(0.25, 0.0), (0.35, 0.0), (0.38, 0.2), (0.425, 0.5), (0.5, 1.0), (0.9, 1.0)]
+)
+def test_a_mix_is_believed_as_far_as_one_emotion_rules(largest: float, believed: float) -> None:
+    mix = np.array([largest, *[(1 - largest) / 3] * 3])
+    found = ruling_mix(mix)
+    np.testing.assert_allclose(found, 0.25 + believed * (mix - 0.25), atol=1e-12)
+    assert found.sum() == pytest.approx(1)
 
 
 def coarse_frames(count: int, seed: int) -> tuple[FloatArray, BoolArray]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, estimate_mix
+from sertag.adaptation import CallStatistics, EmotionEffects, estimate_mix
 from sertag.listener import Calibration, Listener, call_probabilities, coverage, softmax
 from sertag.model import Model
 from sertag.types import FloatArray
@@ -43,10 +43,6 @@ def listener() -> Listener:
     return plain_listener(by_bands, 3, WARM)
 
 
-def weighing(count: int) -> DoubleArray:
-    return np.ones(count)
-
-
 def test_alone_is_the_softmax_at_the_temperature_of_one_clip() -> None:
     call = windows(5)
     heard = listener().alone(call)
@@ -58,7 +54,7 @@ def test_alone_is_the_softmax_at_the_temperature_of_one_clip() -> None:
 
 def test_in_a_call_a_window_is_heard_otherwise_than_alone() -> None:
     call = windows(20)
-    heard = listener().in_call(call, weighing(20), sums(call))
+    heard = listener().in_call(call, sums(call))
     assert heard.shape == (20, 3)
     assert not np.allclose(heard, listener().alone(call), atol=0.01)
 
@@ -66,7 +62,7 @@ def test_in_a_call_a_window_is_heard_otherwise_than_alone() -> None:
 @pytest.mark.parametrize("count", [1, 7, 300])
 def test_probabilities_add_up_to_1(count: int) -> None:
     call = windows(count)
-    for heard in (listener().alone(call), listener().in_call(call, weighing(count), sums(call))):
+    for heard in (listener().alone(call), listener().in_call(call, sums(call))):
         assert heard.shape == (count, 3)
         assert (heard > 0).all()
         np.testing.assert_allclose(heard.sum(axis=1), 1)
@@ -75,12 +71,12 @@ def test_probabilities_add_up_to_1(count: int) -> None:
 def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_is_frequent() -> None:
     call = windows(12)
     nobody = made_take(3.0, speech=False).statistics
-    heard = listener().listen(call, weighing(12), nobody)
+    heard = listener().listen(call, nobody)
     assert heard.trust == 0
-    np.testing.assert_allclose(heard.adapted, heard.alone, atol=1e-4)
+    np.testing.assert_allclose(heard.logits, listener().logits(call), atol=1e-4)
     plain = listener().alone(call)
-    mix = estimate_mix(plain, weighing(12), 20.0)
-    lifted = np.log(listener().in_call(call, weighing(12), nobody) / plain)
+    mix = estimate_mix(plain, np.ones(12), 20.0)
+    lifted = np.log(listener().in_call(call, nobody) / plain)
     # As a prior would that goes with a power of the mix: labels gain by their share in the call alone.
     gain = lifted - lifted.mean(axis=1, keepdims=True)
     wanted = np.log(mix) - np.log(mix).mean()
@@ -91,23 +87,32 @@ def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_is_frequent
     assert np.ptp(mix) > 0.01
 
 
-def test_a_trusted_call_is_the_blend_of_both_hearings() -> None:
+def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
     call = windows(12)
     statistics = sums(call)
     voice = statistics.voice(listener().normalisation.mean, listener().normalisation.deviation)
-    heard = listener().listen(call, weighing(12), statistics)
+    heard = listener().listen(call, statistics)
     assert heard.trust == voice.trust == pytest.approx(36 / 56)
-    first, second = listener().logits(call), listener().logits(call, voice)
-    assert np.array_equal(heard.alone, first)
-    share = (heard.adapted - first) / (second - first)
-    assert 0.5 < share.mean() < 1
-    np.testing.assert_allclose(share, share.mean())
-    assert not np.allclose(first, second, atol=0.1)
-    temperature = WARM.temperature(heard.trust)
+    assert np.array_equal(heard.logits, listener().logits(call, voice))
+    assert not np.allclose(heard.logits, listener().logits(call), atol=0.1)
     np.testing.assert_allclose(
-        listener().in_call(call, weighing(12), statistics),
-        call_probabilities(heard.adapted, weighing(12), temperature),
+        listener().in_call(call, statistics),
+        call_probabilities(heard.logits, np.ones(12), WARM.temperature(heard.trust)),
     )
+
+
+def test_only_windows_that_do_not_overlap_are_heard_twice() -> None:
+    heard: list[int] = []
+
+    def counting(inputs: FloatArray) -> FloatArray:
+        heard.append(len(inputs))
+        return by_bands(inputs)
+
+    first, _, third, fourth = WindowStream(150, 75).push(*overlapping(), last=True)
+    call = [first, third, fourth]
+    plain_listener(counting, 3, WARM).in_call(call, sums(call))
+    # The first and the third; the fourth begins within the third.
+    assert heard == [2, 3]
 
 
 def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
@@ -122,7 +127,7 @@ def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
     nothing = np.zeros((3, SETTINGS.inputs))
     effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
     before, after = (
-        each.listen(call, weighing(12), sums(call)).adapted[:, 2]
+        each.listen(call, sums(call)).logits[:, 2]
         for each in (unknowing, replace(unknowing, effects=effects))
     )
     # The bands of the calm voice lie lower, so that this call's stand out from them.
@@ -172,6 +177,6 @@ def test_softmax_of_large_logits() -> None:
 def test_the_shipped_model_listens_like_this_too() -> None:
     shipped = Model().listener
     call = windows(6)
-    heard = shipped.in_call(call, weighing(6), sums(call))
+    heard = shipped.in_call(call, sums(call))
     np.testing.assert_allclose(heard.sum(axis=1), 1)
     assert not np.allclose(heard, shipped.alone(call), atol=0.001)

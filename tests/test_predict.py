@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,15 +86,31 @@ def test_a_call_is_trusted_as_far_as_it_speaks() -> None:
     assert {clip.trust for clip in call} == {10 / 30}
 
 
+def test_a_call_is_its_clips_one_after_the_other() -> None:
+    clips = [made_take(4.0, voicing=0.9), made_take(2.5, voicing=0.1, seed=1), made_take(1.0, seed=2)]
+    starts = np.cumsum([0, *(len(take.frames) for take in clips)])
+    windows = [
+        replace(window, start=window.start + int(start))
+        for take, start in zip(clips, starts, strict=False)
+        for window in windows_of(take, 150)
+    ]
+    statistics = sum((take.statistics for take in clips[1:]), start=clips[0].statistics)
+    call = listen(listener(), clips)
+    assert [len(clip.logits) for clip in call] == [2, 1, 1]
+    expected = listener().listen(windows, statistics)
+    assert np.array_equal(np.concatenate([clip.logits for clip in call]), expected.logits)
+
+
 def test_a_clip_is_the_mean_of_its_windows_by_their_length() -> None:
     loud, soft = made_take(1.5, voicing=0.9), made_take(2.0, voicing=0.1)
     frames = np.concatenate([loud.frames, soft.frames])
     speech = np.concatenate([loud.speech, soft.speech])
     take = Take(frames, speech, CallStatistics.of(frames, speech, SETTINGS))
-    (heard,) = listen(listener(), [take])
+    (heard,) = listen(listener(), [take], adapted=False)
+    assert heard.trust == 0
     assert heard.durations.tolist() == [150, 100]
     assert heard.weights.tolist() == pytest.approx([1, 25 / 150])
-    windows = np.exp(heard.alone / 1.5)
+    windows = np.exp(heard.logits / 1.5)
     windows /= windows.sum(axis=1, keepdims=True)
     assert not np.allclose(windows[0], windows[1], atol=0.1)
     expected = (150 * windows[0] + 100 * windows[1]) / 250

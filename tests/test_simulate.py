@@ -37,8 +37,8 @@ class Ear:
 
     def __call__(self, inputs: FloatArray) -> FloatArray:
         """Logits that are certain of one emotion."""
-        # Every call is heard twice; it is kept the first time, when both views are the same.
-        if np.array_equal(inputs[..., 0], inputs[..., 1]):
+        # Before it is heard in its voice, every call is heard without, when both views are the same.
+        if not np.array_equal(inputs[..., 0], inputs[..., 1]):
             self.calls.append(inputs[..., 0])
         hundredths = np.round(100 * inputs[:, 0, SETTINGS.voicing, 0]).astype(int)
         return np.asarray(20 * np.eye(5)[hundredths % 5], dtype=np.float32)
