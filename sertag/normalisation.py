@@ -47,7 +47,7 @@ class Normalisation:
             mean[: settings.mels, 1] += voice.trust * voice.level
             share[:, 1] *= 1 - voice.trust
             deviation[:, 1] = voice.trust * voice.deviation + (1 - voice.trust) * self.deviation
-        arrays = (1 / deviation).T, -mean / deviation, -share / deviation, silence
+        arrays = 1 / deviation, -mean / deviation, -share / deviation, silence
         return Views(settings, *(array.astype(np.float32, order="C") for array in arrays))
 
 
@@ -57,8 +57,8 @@ class Views:
 
     Attributes:
         settings: what the columns are.
-        scale: of every input, shape ``(VIEWS, inputs)``.
-        shift: likewise, shape ``(inputs, VIEWS)``, as what follows.
+        scale: of every input, shape ``(inputs, VIEWS)``, as what follows.
+        shift: likewise.
         share: what a window's own level counts in every input.
         silence: what lies behind a window that is too short.
     """
@@ -83,8 +83,10 @@ class Views:
         lowest = np.full(settings.inputs, -np.inf, dtype=np.float32)
         lowest[: settings.mels] = own - np.float32(RANGE)
         values = np.maximum(frames[:, : settings.inputs], lowest)
-        for view, scale in enumerate(self.scale):
-            np.multiply(values, scale, out=out[:count, :, view])
-        out[:count] += self.shift + own * self.share
+        filled = out[:count]
+        for view in range(VIEWS):
+            filled[:, :, view] = values
+        filled *= self.scale
+        filled += self.shift + own * self.share
+        filled[frames[:, settings.pitch] == 0, settings.pitch] = 0.0
         out[count:] = self.silence
-        out[:count][frames[:, settings.pitch] == 0, settings.pitch] = 0.0
