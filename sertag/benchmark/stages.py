@@ -27,7 +27,7 @@ from sertag.tagger import Tagger
 from sertag.writers import Totals
 
 STAGES = ("decode", "resample", "features", "gate", "inference", "windows", "writing")
-"""The stages; ``inference`` hears every block twice, ``windows`` is the rest of a tagger's work."""
+"""The stages; ``inference`` is both hearings of every block, ``windows`` the rest of a tagger's work."""
 
 _PLACES = (
     (AudioReader, "__init__", "decode"),
