@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from model_build.dataset import CLEAN, Example
+from model_build.dataset import CLEAN, Example, by_speaker
 from model_build.metrics import fit_temperature
-from model_build.predict import Heard, by_speaker, listen, probabilities_of
+from model_build.predict import Heard, listen, probabilities_of
 from sertag.adaptation import DoubleArray
 from sertag.listener import Calibration, Listener
 

@@ -134,6 +134,14 @@ def through_telephone(samples: FloatArray, rate: int) -> FloatArray:
     return np.asarray(soxr.resample(narrow, TELEPHONE_RATE, rate, quality="HQ"), dtype=np.float32)
 
 
+def by_speaker(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The examples of every speaker."""
+    out: dict[str, list[Example]] = {}
+    for example in examples:
+        out.setdefault(example.utterance.speaker, []).append(example)
+    return out
+
+
 def call_of(takes: Sequence[Take]) -> CallStatistics:
     """The statistics of the call that some takes make together."""
     return reduce(add, (take.statistics for take in takes))

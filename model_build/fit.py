@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from model_build.dataset import CLEAN, Example, Take, call_of
+from model_build.dataset import CLEAN, Example, Take, by_speaker, call_of
 from sertag.adaptation import DoubleArray, EmotionEffects
 from sertag.features import FeatureSettings
 from sertag.normalisation import Normalisation
@@ -27,9 +28,15 @@ def fit_normalisation(examples: Sequence[Example], settings: FeatureSettings) ->
             totals += sums.totals - sums.counts * level
             squares += sums.squares - 2 * level * sums.totals + sums.counts * level**2
     counts = np.maximum(counts, 1.0)
-    mean = totals / counts
-    deviation = np.sqrt(np.maximum(squares / counts - mean**2, 1e-4))
-    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32))
+    mean = (totals / counts).astype(np.float32)
+    deviation = np.sqrt(np.maximum(squares / counts - (totals / counts) ** 2, 1e-4)).astype(np.float32)
+    normalisation = Normalisation(mean, deviation, 1.0)
+    voices = [
+        call_of([example.takes[CLEAN] for example in clips]).voice(mean, deviation)
+        for clips in by_speaker(examples).values()
+    ]
+    spread = np.mean([normalisation.distance(voice, settings) for voice in voices])
+    return replace(normalisation, spread=max(float(spread), 1e-3))
 
 
 def fit_effects(

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from model_build.corpora import Utterance
-from model_build.dataset import CLEAN, TELEPHONE, Example, Take, call_of
+from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker, call_of
 from model_build.metrics import IntArray
 from model_build.observer import Observer
 from sertag.adaptation import DoubleArray
@@ -149,14 +149,6 @@ def _by_clip(call: Sequence[Heard], windows: DoubleArray) -> DoubleArray:
     for row, (part, clip) in enumerate(zip(np.split(windows, ends), call, strict=True)):
         if len(part):
             out[row] = clip.durations @ part / clip.durations.sum()
-    return out
-
-
-def by_speaker(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """The examples of every speaker."""
-    out: dict[str, list[Example]] = {}
-    for example in examples:
-        out.setdefault(example.utterance.speaker, []).append(example)
     return out
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model_build.dataset import CLEAN, Example, Take
+from model_build.dataset import CLEAN, Example, Take, by_speaker
 from model_build.metrics import IntArray, Interval, difference, uar
 from model_build.observer import Observer
-from model_build.predict import by_speaker, listen, probabilities_alone, probabilities_of
+from model_build.predict import listen, probabilities_alone, probabilities_of
 from sertag.adaptation import CallStatistics
 from sertag.listener import Listener
 from sertag.types import FloatArray

@@ -133,6 +133,14 @@ def mel_filters(settings: FeatureSettings) -> FloatArray:
     return np.asarray(triangles * (2.0 / (edges[2:] - edges[:-2])), dtype=np.float32)
 
 
+@cache
+def telephone_bands(settings: FeatureSettings) -> slice:
+    """The mel bands whose centres any telephone lets through."""
+    centres = np.argmax(mel_filters(settings), axis=0) * (settings.sample_rate / settings.fft_length)
+    low, high = np.searchsorted(centres, _TELEPHONE_BAND)
+    return slice(int(low), int(high))
+
+
 class FrameStream:
     """Turns one channel's samples, block by block, into frames.
 

@@ -23,7 +23,7 @@ from sertag.labels import in_order
 from sertag.listener import Calibration
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/2"
+SCHEMA = "sertag-model/3"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -70,6 +70,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
         "normalisation": {
             "mean": np.round(metadata.normalisation.mean, 4).astype(float).tolist(),
             "deviation": np.round(metadata.normalisation.deviation, 4).astype(float).tolist(),
+            "spread": round(metadata.normalisation.spread, 4),
         },
         "effects": {
             "mean": np.round(metadata.effects.mean, 3).tolist(),
@@ -133,7 +134,8 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     inputs = (features.inputs,)
     mean = _numbers(document["normalisation"]["mean"], inputs, _GREATEST, "normalisation")
     deviation = _numbers(document["normalisation"]["deviation"], inputs, _GREATEST, "normalisation")
-    if not (deviation >= _SMALLEST).all():
+    spread = float(document["normalisation"]["spread"])
+    if not ((deviation >= _SMALLEST).all() and _SMALLEST <= spread <= _GREATEST):
         raise ValueError("normalisation")
     shapes = {"mean": (len(labels), *inputs), "level": (len(labels),), "deviation": (len(labels), *inputs)}
     effects = EmotionEffects(
@@ -158,7 +160,7 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
         labels=labels,
         valence=valence,
         features=features,
-        normalisation=Normalisation(mean.astype(np.float32), deviation.astype(np.float32)),
+        normalisation=Normalisation(mean.astype(np.float32), deviation.astype(np.float32), spread),
         effects=effects,
         window=window,
         calibration=calibration,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from sertag.adaptation import RANGE, Voice
-from sertag.features import FeatureSettings, mean_level
+from sertag.features import FeatureSettings, mean_level, telephone_bands
 from sertag.types import BoolArray, FloatArray
 
 VIEWS = 2
 """Views that the network gets of a window: against the training speakers, and against its own call."""
+
+# Nineteen in twenty calls of validation speakers are nearer than the first, but for short sad ones.
+_FAMILIAR, _FOREIGN = 1.15, 1.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +23,29 @@ class Normalisation:
     """Mean and deviation of every input over the training speakers' speech.
 
     Log-mel values count relative to the level of the utterance that they are from, the pitch where a
-    frame is voiced. Shapes ``(settings.inputs,)``.
+    frame is voiced. ``mean`` and ``deviation`` have shape ``(settings.inputs,)``; ``spread`` is the mean
+    :meth:`distance` of the training speakers' own voices.
     """
 
     mean: FloatArray
     deviation: FloatArray
+    spread: float
+
+    def distance(self, voice: Voice, settings: FeatureSettings) -> float:
+        """How unlike the training speakers' a voice sounds on its line, whatever its level.
+
+        The root mean square over the bands of a telephone, of the shape of the spectrum in deviations and of
+        the logarithms of its deviations.
+        """
+        bands = telephone_bands(settings)
+        shape = (voice.mean[bands] - self.mean[bands]) / self.deviation[bands]
+        dynamics = np.log(voice.deviation[bands] / self.deviation[bands])
+        return math.sqrt(np.var(shape) + np.mean(dynamics**2))
+
+    def familiarity(self, voice: Voice, settings: FeatureSettings) -> float:
+        """From 1 for a voice on a line like the training speakers' to 0 for one in another world."""
+        distance = self.distance(voice, settings) / self.spread
+        return min(max((_FOREIGN - distance) / (_FOREIGN - _FAMILIAR), 0.0), 1.0)
 
     def views(self, settings: FeatureSettings, voice: Voice | None = None) -> Views:
         """The network's two views of a call's windows.

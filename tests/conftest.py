@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import struct
@@ -145,7 +146,9 @@ def plain_listener(
 ) -> Listener:
     """A listener for windows of 3 s with any function for a network, and emotions without effects."""
     inputs = SETTINGS.inputs
-    normalisation = Normalisation(np.zeros(inputs, dtype=np.float32), np.ones(inputs, dtype=np.float32))
+    normalisation = Normalisation(
+        np.zeros(inputs, dtype=np.float32), np.ones(inputs, dtype=np.float32), math.inf
+    )
     nothing = np.zeros((labels, inputs))
     effects = EmotionEffects(nothing, np.zeros(labels), nothing)
     return Listener(run, SETTINGS, SETTINGS.frames_in(3.0), normalisation, effects, calibration)

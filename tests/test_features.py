@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from librosa import power_to_db
+from librosa import mel_frequencies, power_to_db
 from librosa.feature import melspectrogram
 from librosa.filters import mel
 from soxr import resample
 
-from sertag.features import FeatureSettings, FrameStream, frames_of, mean_level, mel_filters
+from sertag.features import (
+    FeatureSettings,
+    FrameStream,
+    frames_of,
+    mean_level,
+    mel_filters,
+    telephone_bands,
+)
 from sertag.types import FloatArray
 
 from conftest import voice
@@ -24,6 +31,12 @@ def test_mel_filters_are_librosas() -> None:
         fmax=SETTINGS.mel_high,
     )
     np.testing.assert_allclose(mel_filters(SETTINGS).T, expected, atol=1e-7)
+
+
+def test_bands_of_a_telephone_lie_from_200_to_3400_hz() -> None:
+    centres = mel_frequencies(SETTINGS.mels + 2, fmin=60, fmax=7_600)[1:-1]
+    expected = np.flatnonzero((centres > 192) & (centres < 3_408))
+    assert np.arange(SETTINGS.mels)[telephone_bands(SETTINGS)].tolist() == expected.tolist()
 
 
 def test_log_mel_is_librosas() -> None:

@@ -11,7 +11,9 @@ from sertag.normalisation import Normalisation
 from conftest import SETTINGS, made_example, made_take
 
 MELS = SETTINGS.mels
-PLAIN = Normalisation(np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32))
+PLAIN = Normalisation(
+    np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32), 1.0
+)
 LOUDER = np.array([6.0, 0.0, -2.0, -4.0])
 HIGHER = np.array([0.12, 0.0, -0.04, -0.08])
 WIDER = np.array([0.2, 0.1, -0.1, -0.2])
@@ -103,3 +105,26 @@ def test_normalisation_counts_speech_alone_and_every_take() -> None:
     found = fit_normalisation([made_example("a", "angry", 0, one, other, silent)], SETTINGS)
     assert found.mean[SETTINGS.voicing] == pytest.approx(0.6)
     assert found.deviation[SETTINGS.voicing] == pytest.approx(0.2, abs=1e-4)
+
+
+def test_the_spread_is_how_far_the_speakers_are_on_average() -> None:
+    near = [made_example("near", "angry", 0, made_take(2.0, seed=seed)) for seed in (1, 2)]
+    bent = [made_take(2.0, seed=seed) for seed in (3, 4)]
+    for take in bent:
+        take.frames[:, 20:30] += 9.0
+    far = [
+        made_example("far", "sad", 1, Take(take.frames, take.speech, statistics))
+        for take in bent
+        for statistics in [CallStatistics.of(take.frames, take.speech, SETTINGS)]
+    ]
+    found = fit_normalisation([*near, *far], SETTINGS)
+    voices = [
+        sum((example.takes[0].statistics for example in clips[1:]), start=clips[0].takes[0].statistics).voice(
+            found.mean, found.deviation
+        )
+        for clips in (near, far)
+    ]
+    distances = [found.distance(caller, SETTINGS) for caller in voices]
+    assert found.spread == pytest.approx(np.mean(distances))
+    assert found.spread > 0.1
+    assert fit_normalisation(near, SETTINGS).spread < found.spread / 2

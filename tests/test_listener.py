@@ -135,6 +135,26 @@ def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
     assert (after > before + 0.1).all()
 
 
+def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
+    def angry(inputs: FloatArray) -> FloatArray:
+        sure = np.tile(np.array([9, 0, 0], dtype=np.float32), (len(inputs), 1))
+        sure[:, 2] = inputs[..., :BANDS, 1].mean(axis=(1, 2))
+        return sure
+
+    call = windows(12)
+    nothing = np.zeros((3, SETTINGS.inputs))
+    effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
+    plain = plain_listener(angry, 3, Calibration(1, 1))
+    without = plain.listen(call, sums(call)).logits
+    found = {}
+    for spread in (1e-3, 1e3):
+        normalisation = replace(plain.normalisation, spread=spread)
+        hearing = replace(plain, effects=effects, normalisation=normalisation)
+        found[spread] = hearing.listen(call, sums(call)).logits
+    assert np.array_equal(found[1e-3], without)
+    assert (found[1e3][:, 2] > without[:, 2] + 0.1).all()
+
+
 @pytest.mark.parametrize(
     ("seconds", "hop", "shares"),
     [

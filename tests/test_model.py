@@ -30,6 +30,7 @@ EFFECTS = {
 NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
     "deviation": METADATA.normalisation.deviation.tolist(),
+    "spread": METADATA.normalisation.spread,
 }
 
 
@@ -161,6 +162,8 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"normalisation": {**NORMALISATION, "mean": [1e300, *NORMALISATION["mean"][1:]]}},
         {"normalisation": {**NORMALISATION, "deviation": [1e-30, *NORMALISATION["deviation"][1:]]}},
         {"normalisation": {**NORMALISATION, "deviation": 10**400}},
+        {"normalisation": {**NORMALISATION, "spread": 0.0}},
+        {"normalisation": {**NORMALISATION, "spread": "wide"}},
         {"features": {"hop_length": 0}},
         {"features": {"hop_length": "320"}},
         {"features": {"fft_length": 512}},
@@ -177,7 +180,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/2'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/3'"
     ):
         Model(str(path))
 

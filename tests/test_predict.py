@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model_build.dataset import CLEAN, TELEPHONE, Example, Take
+from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker
 from model_build.predict import (
     ADAPTED,
     ONE_CLIP,
-    by_speaker,
     listen,
     predict,
     predict_all,
