@@ -136,10 +136,12 @@ def _lines(value: dict[str, Any], indent: str = "") -> Iterator[str]:
 def _object(path: Path, size: int, metadata: ModelMetadata) -> dict[str, Any]:
     from dataclasses import asdict
 
+    import numpy as np
+
     document = asdict(metadata)
     for part in ("normalisation", "effects"):
         for name, statistic in document[part].items():
-            document[part][name] = statistic.astype(float).round(4).tolist()
+            document[part][name] = np.round(np.asarray(statistic, dtype=float), 4).tolist()
     return {"file": str(path), "bytes": size, **document}
 
 
