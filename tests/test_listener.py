@@ -24,6 +24,13 @@ def by_bands(inputs: FloatArray) -> FloatArray:
     return np.asarray(means[:, :3, 0] + 2 * means[:, 1:, 1], dtype=np.float32)
 
 
+def sure_of_the_first(inputs: FloatArray) -> FloatArray:
+    """Logits of three labels, of which the first always wins; the third tells of the second view's bands."""
+    sure = np.tile(np.array([9, 0, 0], dtype=np.float32), (len(inputs), 1))
+    sure[:, 2] = inputs[..., :BANDS, 1].mean(axis=(1, 2))
+    return sure
+
+
 def windows(count: int, seed: int = 0) -> list[FrameWindow]:
     takes = [made_take(3.0, seed=seed + number) for number in range(count)]
     for number, take in enumerate(takes):
@@ -118,13 +125,8 @@ def test_only_windows_that_do_not_overlap_are_heard_twice() -> None:
 
 def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
     # The first label always wins in the first hearing; its speakers' bands are known to lie higher.
-    def angry(inputs: FloatArray) -> FloatArray:
-        sure = np.tile(np.array([9, 0, 0], dtype=np.float32), (len(inputs), 1))
-        sure[:, 2] = inputs[..., :BANDS, 1].mean(axis=(1, 2))
-        return sure
-
     call = windows(12)
-    unknowing = plain_listener(angry, 3, Calibration(1, 1))
+    unknowing = plain_listener(sure_of_the_first, 3, Calibration(1, 1))
     nothing = np.zeros((3, SETTINGS.inputs))
     effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
     before, after = (
@@ -136,15 +138,10 @@ def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
 
 
 def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
-    def angry(inputs: FloatArray) -> FloatArray:
-        sure = np.tile(np.array([9, 0, 0], dtype=np.float32), (len(inputs), 1))
-        sure[:, 2] = inputs[..., :BANDS, 1].mean(axis=(1, 2))
-        return sure
-
     call = windows(12)
     nothing = np.zeros((3, SETTINGS.inputs))
     effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
-    plain = plain_listener(angry, 3, Calibration(1, 1))
+    plain = plain_listener(sure_of_the_first, 3, Calibration(1, 1))
     without = plain.listen(call, sums(call)).logits
     found = {}
     for spread in (1e-3, 1e3):
