@@ -1,10 +1,10 @@
 """What a call tells about the voice and the line in it, whatever the emotions in the call.
 
 The mean and deviation of a channel's own frames say who speaks, but also how they feel: take them away
-where one emotion fills the call, and the emotion goes too. So the network hears the call twice. From
-its answers without adaptation comes the mix of emotions in the call; what that mix does to the
+where one emotion fills the call, and the emotion goes too. So the network hears some of the call first.
+From its answers without adaptation comes the mix of emotions in the call; what that mix does to the
 statistics of an average speaker is known from training, and is taken out of the call's own; with what
-is left, the network hears the call again.
+is left, the network hears all of it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from sertag.types import BoolArray, FloatArray
 VIEWS = 2
 """Views that the network gets of a window: against the training speakers, and against its own call."""
 
-# Nineteen in twenty calls of validation speakers are nearer than the first, but for short sad ones.
+# Nineteen in twenty calls of validation speakers are nearer than the first, but for sad ones.
 _FAMILIAR, _FOREIGN = 1.15, 1.45
 
 
