@@ -1,4 +1,4 @@
-"""The network: a strided convolutional front end, a bidirectional LSTM as the core, pooling, classes."""
+"""The network: a strided convolutional front end, an LSTM as the core, pooling, classes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ layers = tf.keras.layers
 class NetworkSettings:
     """Sizes of the network."""
 
-    filters: tuple[int, int, int] = (16, 32, 48)
+    filters: tuple[int, int, int] = (8, 32, 48)
     dense: int = 96
-    lstm: int = 56
-    dropout: float = 0.3
+    lstm: int = 64
+    dropout: float = 0.1
 
 
 def build_network(
@@ -28,7 +28,8 @@ def build_network(
     """Windows ``(batch, length, settings.inputs, VIEWS)`` to logits ``(batch, classes)``.
 
     Time is strided by 8, to a step of 160 ms: finer steps cost the LSTM time and gained nothing.
-    Attention and maximum pool what the LSTM says over the window.
+    Attention and maximum pool what the LSTM says over the window; a second LSTM that runs backwards
+    gained nothing either.
 
     Args:
         settings: of the features.
@@ -57,7 +58,7 @@ def build_network(
     pitch = layers.Conv1D(16, 5, strides=4, padding="same", activation="relu")(pitch)
     x = layers.Concatenate()([mel, pitch])
     x = layers.Dropout(network.dropout)(x)
-    x = layers.Bidirectional(layers.LSTM(network.lstm, return_sequences=True, unroll=unroll))(x)
+    x = layers.LSTM(network.lstm, return_sequences=True, unroll=unroll)(x)
     x = layers.Dropout(network.dropout)(x)
     weight = layers.Softmax(axis=1)(layers.Dense(1)(x))
     attended = tf.reduce_sum(x * weight, axis=1)

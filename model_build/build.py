@@ -21,7 +21,7 @@ from model_build.convert import QUANTISATION, check_operators, check_runs, conve
 from model_build.corpora import Corpora, Utterance, read_corpora
 from model_build.dataset import Example, Windower, make_examples
 from model_build.figures import Figures, measure_part
-from model_build.fit import fit_effects, fit_normalisation
+from model_build.fit import fit_effects, fit_lines, fit_normalisation
 from model_build.observer import Observer
 from model_build.protocol import Part, Protocol, parts_of
 from model_build.train import TrainingObserver, TrainingSettings, train
@@ -177,6 +177,7 @@ def _fit(
             raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
     normalisation = fit_normalisation(training, features)
     effects = fit_effects(training, len(labels), features, normalisation)
+    lines = fit_lines(training, features, normalisation, recipe.seed)
     windower = Windower(features, normalisation, features.frames_in(recipe.window))
     settings = TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)
     trained = train(
@@ -191,7 +192,8 @@ def _fit(
     def run(inputs: FloatArray) -> FloatArray:
         return np.asarray(graph(tf.constant(inputs)))
 
-    listener = Listener(run, features, windower.length, normalisation, effects, Calibration(1.0, 1.0))
+    untuned = Calibration(1.0, 1.0)
+    listener = Listener(run, features, windower.length, normalisation, effects, lines, untuned)
     listener = calibrate(listener, [example for example in validation if example.has_speech])
     silent = len(given) - len(training)
     return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)
@@ -228,6 +230,7 @@ def _metadata(
         features=listener.settings,
         normalisation=listener.normalisation,
         effects=listener.effects,
+        lines=listener.lines,
         window=recipe.window,
         calibration=listener.calibration,
         about={

@@ -47,9 +47,6 @@ def _fitted(calls: list[tuple[list[Heard], list[int]]], of: Callable[[float], Ca
     targets = np.array([target for _, clips in calls for target in clips])
 
     def probabilities(temperature: float) -> DoubleArray:
-        calibration = of(temperature)
-        return np.concatenate(
-            [probabilities_of(call, calibration.temperature(call[0].trust)) for call, _ in calls]
-        )
+        return np.concatenate([probabilities_of(call, of(temperature)) for call, _ in calls])
 
     return fit_temperature(probabilities, targets)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from model_build.dataset import CLEAN, Example, Take, by_speaker, call_of
-from sertag.adaptation import DoubleArray, EmotionEffects
+from model_build.dataset import CLEAN, FIRST_SESSION, Example, Take, by_speaker, call_of
+from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects
+from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
 from sertag.normalisation import Normalisation
 from sertag.types import BoolArray
 
 _FEWEST_CLIPS = 3
+_CALL_SECONDS = 30.0
+_RULING_SHARE = 0.8
+_DIRECTIONS, _SPEAKERS_A_DIRECTION = 8, 4
+_PARTS = 10
 
 
 def fit_normalisation(examples: Sequence[Example], settings: FeatureSettings) -> Normalisation:
@@ -30,13 +35,55 @@ def fit_normalisation(examples: Sequence[Example], settings: FeatureSettings) ->
     counts = np.maximum(counts, 1.0)
     mean = (totals / counts).astype(np.float32)
     deviation = np.sqrt(np.maximum(squares / counts - (totals / counts) ** 2, 1e-4)).astype(np.float32)
-    normalisation = Normalisation(mean, deviation, 1.0)
-    voices = [
-        call_of([example.takes[CLEAN] for example in clips]).voice(mean, deviation)
-        for clips in by_speaker(examples).values()
-    ]
-    spread = np.mean([normalisation.distance(voice, settings) for voice in voices])
-    return replace(normalisation, spread=max(float(spread), 1e-3))
+    return Normalisation(mean, deviation)
+
+
+def fit_lines(
+    examples: Sequence[Example], settings: FeatureSettings, normalisation: Normalisation, seed: int
+) -> KnownLines:
+    """What calls on known lines are like, from calls put together of the training speakers' clips.
+
+    The spread is that of calls whose speakers had no part in the directions.
+    """
+    random = np.random.default_rng(seed)
+    outlines = []
+    for clips in by_speaker(examples).values():
+        voices = [call.voice(normalisation.mean, normalisation.deviation) for call in _calls(clips, random)]
+        outlines.append(np.array([outline(voice, normalisation, settings) for voice in voices]))
+    distances = []
+    for part in range(min(_PARTS, len(outlines))):
+        others = [calls for row, calls in enumerate(outlines) if row % _PARTS != part]
+        known = _known(others or outlines)
+        distances += [known.distance(call) for calls in outlines[part::_PARTS] for call in calls]
+    return replace(_known(outlines), spread=max(float(np.mean(distances)), 1e-3))
+
+
+def _calls(clips: Sequence[Example], random: np.random.Generator) -> Iterator[CallStatistics]:
+    """Calls of one speaker, clean and by telephone: of any emotions, and of each with it ruling."""
+    of_emotion: dict[int, list[Example]] = {}
+    for clip in clips:
+        of_emotion.setdefault(clip.target, []).append(clip)
+    emotions = list(of_emotion.values())
+    for ruling in (None, *emotions):
+        for take in range(min(FIRST_SESSION, len(clips[0].takes))):
+            drawn, heard = [], 0.0
+            while heard < _CALL_SECONDS:
+                among = emotions[random.integers(len(emotions))]
+                if ruling and random.random() < _RULING_SHARE:
+                    among = ruling
+                clip = among[random.integers(len(among))]
+                drawn.append(clip.takes[take])
+                spoken = clip.takes[CLEAN].statistics
+                heard += float(spoken.counts[0]) * spoken.settings.hop_seconds
+            yield call_of(drawn)
+
+
+def _known(outlines: Sequence[DoubleArray]) -> KnownLines:
+    """The lines of some speakers' calls; as many directions as so few speakers can show."""
+    calls = np.concatenate(outlines)
+    centre = calls.mean(axis=0)
+    count = max(1, min(_DIRECTIONS, len(outlines) // _SPEAKERS_A_DIRECTION))
+    return KnownLines(centre, np.linalg.svd(calls - centre, full_matrices=False)[2][:count], 1.0)
 
 
 def fit_effects(

@@ -13,7 +13,7 @@ from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker, cal
 from model_build.metrics import IntArray
 from model_build.observer import Observer
 from sertag.adaptation import DoubleArray
-from sertag.listener import CallLogits, Listener, call_probabilities, coverage, softmax
+from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage, softmax
 from sertag.windows import FrameWindow, WindowStream
 
 CONDITIONS = {"clean": CLEAN, "telephone": TELEPHONE}
@@ -28,16 +28,14 @@ class Heard:
     """What a listener heard in one clip of a call; a clip in which nobody speaks has no window.
 
     Attributes:
-        logits: of its windows, shape ``(windows, labels)``.
+        heard: what the network says of its windows.
         weights: how much each window counts in the call, shape ``(windows,)``.
         durations: how much each counts in the clip, likewise.
-        trust: in the statistics of the call; 0 where each window was heard by itself.
     """
 
-    logits: DoubleArray
+    heard: CallLogits
     weights: DoubleArray
     durations: DoubleArray
-    trust: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,35 +110,39 @@ def listen(listener: Listener, clips: Sequence[Take], *, adapted: bool = True) -
         for window in windows
     ]
     if not flat:
-        heard = CallLogits(np.zeros((0, len(listener.effects.level))), 0.0)
+        heard = CallLogits(np.zeros((0, len(listener.effects.level))), trust=0.0, familiarity=1.0)
     elif adapted:
         heard = listener.listen(flat, call_of(clips))
     else:
-        heard = CallLogits(listener.logits(flat), 0.0)
+        heard = CallLogits(listener.logits(flat), trust=0.0, familiarity=1.0)
     ends = np.cumsum([len(windows) for windows in cut])[:-1]
     return [
         Heard(
-            logits,
+            replace(heard, logits=logits),
             coverage(windows, listener.length),
             np.array([float(len(window.frames)) for window in windows]),
-            heard.trust,
         )
         for windows, logits in zip(cut, np.split(heard.logits, ends), strict=True)
     ]
 
 
-def probabilities_of(call: Sequence[Heard], temperature: float) -> DoubleArray:
+def probabilities_of(call: Sequence[Heard], calibration: Calibration) -> DoubleArray:
     """Adapted probabilities of the clips of one call: the duration-weighted means over their windows."""
-    logits = np.concatenate([clip.logits for clip in call])
-    if not len(logits):
-        return np.zeros((len(call), logits.shape[1]))
+    heard = _joined(call)
+    if not len(heard.logits):
+        return np.zeros((len(call), heard.logits.shape[1]))
     weights = np.concatenate([clip.weights for clip in call])
-    return _by_clip(call, call_probabilities(logits, weights, temperature))
+    return _by_clip(call, call_probabilities(heard, weights, calibration))
 
 
 def probabilities_alone(call: Sequence[Heard], temperature: float) -> DoubleArray:
     """Probabilities of the clips of one call without regard to the call."""
-    return _by_clip(call, softmax(np.concatenate([clip.logits for clip in call]) / temperature))
+    return _by_clip(call, softmax(_joined(call).logits / temperature))
+
+
+def _joined(call: Sequence[Heard]) -> CallLogits:
+    """The logits of all windows of a call."""
+    return replace(call[0].heard, logits=np.concatenate([clip.heard.logits for clip in call]))
 
 
 def _by_clip(call: Sequence[Heard], windows: DoubleArray) -> DoubleArray:
@@ -160,8 +162,7 @@ def predict(
     probabilities = []
     for clips in calls:
         call = listen(listener, [example.takes[take] for example in clips])
-        temperature = listener.calibration.temperature(call[0].trust)
-        probabilities.append(probabilities_of(call, temperature))
+        probabilities.append(probabilities_of(call, listener.calibration))
     utterances = tuple(example.utterance for clips in calls for example in clips)
     return Predictions(labels, utterances, np.concatenate(probabilities))
 

@@ -129,7 +129,7 @@ def _listen(listener: Listener, drawn: Sequence[tuple[int, Take]], speaker: str)
     clips = [take for _, take in drawn]
     call = listen(listener, clips)
     calibration = listener.calibration
-    adapted = probabilities_of(call, calibration.temperature(call[0].trust))
+    adapted = probabilities_of(call, calibration)
     alone = probabilities_alone(listen(listener, clips, adapted=False), calibration.one_clip)
     return CallClips(
         np.array([target for target, _ in drawn]),

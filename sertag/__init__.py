@@ -3,7 +3,6 @@
 ``Tagger`` is what the command line is written on.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from sertag.timeline import Timeline
 
 __all__ = ["Tagger", "Timeline"]
-__version__ = version("sertag")
+__version__ = "0.4.0"
 
 _HOMES = {"Tagger": "sertag.tagger", "Timeline": "sertag.timeline"}
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, estimate_mix, ruling_mix
+from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
 from sertag.normalisation import VIEWS, Normalisation, Views
 from sertag.types import FloatArray
@@ -19,8 +20,9 @@ from sertag.windows import FrameWindow
 EVEN_VOICE = 2.0
 """Weight, in windows, of the belief in an even mix where the voice is estimated."""
 _EVEN_PRIOR = 20.0
-_PRIOR_EXPONENT = 0.15
 _CAUTION = 1.5
+_PRIOR_EXPONENT, _PRIOR_EXPONENT_FOREIGN = 0.25, -0.5
+_HEAT_FOREIGN = 1.5
 
 _BATCH = 128
 
@@ -32,17 +34,25 @@ class Calibration:
     one_clip: float
     adapted: float
 
-    def temperature(self, trust: float) -> float:
-        """The temperature where a call's statistics are trusted by so much, from 0 to 1."""
-        return float(self.one_clip ** (1 - trust) * self.adapted**trust)
+    def temperature(self, trust: float, familiarity: float) -> float:
+        """The temperature where a call's statistics are trusted, and its line known, so far, from 0 to 1."""
+        adapted = self.adapted * _HEAT_FOREIGN ** (1 - familiarity)
+        return float(self.one_clip ** (1 - trust) * adapted**trust)
 
 
 @dataclass(frozen=True, eq=False)
 class CallLogits:
-    """Logits of a call's windows ``(windows, labels)``, and how far they trust the call, from 0 to 1."""
+    """What the network says of a call's windows.
+
+    Attributes:
+        logits: shape ``(windows, labels)``.
+        trust: in the call's statistics, from 0 to 1.
+        familiarity: of the call's line, from 0 to 1.
+    """
 
     logits: DoubleArray
     trust: float
+    familiarity: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +65,7 @@ class Listener:
         length: of a window, in frames.
         normalisation: of the inputs.
         effects: of the emotions on a call's statistics.
+        lines: that the network learnt from.
         calibration: of the logits.
     """
 
@@ -63,11 +74,15 @@ class Listener:
     length: int
     normalisation: Normalisation
     effects: EmotionEffects
+    lines: KnownLines
     calibration: Calibration
 
-    def logits(self, windows: Sequence[FrameWindow], voice: Voice | None = None) -> DoubleArray:
+    def logits(
+        self, windows: Sequence[FrameWindow], voice: Voice | None = None, familiarity: float = 1.0
+    ) -> DoubleArray:
         """The network's answers, shape ``(windows, labels)``."""
-        views = self._plain_views if voice is None else self.normalisation.views(self.settings, voice)
+        plain = voice is None
+        views = self._plain_views if plain else self.normalisation.views(self.settings, voice, familiarity)
         size = min(_BATCH, len(windows))
         inputs = np.empty((size, self.length, self.settings.inputs, VIEWS), dtype=np.float32)
         answers = []
@@ -94,29 +109,27 @@ class Listener:
             statistics: of the call.
         """
         heard = self.listen(windows, statistics)
-        temperature = self.calibration.temperature(heard.trust)
-        return call_probabilities(heard.logits, coverage(windows, self.length), temperature)
+        return call_probabilities(heard, coverage(windows, self.length), self.calibration)
 
     def listen(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
         """The logits behind :meth:`in_call`."""
-        # Every frame has its say in the mix once, so that half of overlapping windows are enough for it.
-        apart = _apart(windows)
-        alone = softmax(self.logits(apart) / self.calibration.one_clip)
-        mix = ruling_mix(estimate_mix(alone, coverage(apart, self.length), EVEN_VOICE))
-        voice = self._without(mix, statistics)
-        familiarity = self.normalisation.familiarity(voice, self.settings)
-        if familiarity < 1:
+        voice = statistics.voice(self.normalisation.mean, self.normalisation.deviation)
+        familiarity = self.lines.familiarity(outline(voice, self.normalisation, self.settings))
+        if familiarity:
+            mix = self._mix(windows)
             # On a line like none of the training, what the network hears alone says more of the line.
             even = 1.0 / len(mix)
-            voice = self._without(even + familiarity * (mix - even), statistics)
+            voice = self.effects.remove(voice, even + familiarity * (mix - even), self.settings.mels)
         # In training the mix was known better: a guess from few windows calls for less trust.
         voice = replace(voice, trust=voice.trust**_CAUTION)
-        return CallLogits(self.logits(windows, voice), voice.trust)
+        return CallLogits(self.logits(windows, voice, familiarity), voice.trust, familiarity)
 
-    def _without(self, mix: DoubleArray, statistics: CallStatistics) -> Voice:
-        """The voice of a call without what a mix of emotions did to it."""
-        voice = statistics.voice(self.normalisation.mean, self.normalisation.deviation)
-        return self.effects.remove(voice, mix, self.settings.mels)
+    def _mix(self, windows: Sequence[FrameWindow]) -> DoubleArray:
+        """The mix of emotions in a call, as far as a first hearing of its windows is to be believed."""
+        # Every frame has its say once, so that half of overlapping windows are enough.
+        apart = _apart(windows)
+        alone = softmax(self.logits(apart) / self.calibration.one_clip)
+        return ruling_mix(estimate_mix(alone, coverage(apart, self.length), EVEN_VOICE))
 
 
 def _apart(windows: Sequence[FrameWindow]) -> list[FrameWindow]:
@@ -141,14 +154,21 @@ def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:
     return out
 
 
-def call_probabilities(logits: DoubleArray, weights: DoubleArray, temperature: float) -> DoubleArray:
-    """Probabilities of a call's windows from adapted logits ``(windows, labels)``.
+def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:
+    """Probabilities of a call's windows, shape ``(windows, labels)``.
 
-    Emotions that are frequent in the call become a little more likely in each of its windows.
+    Emotions that are frequent in the call become a little more likely in each of its windows; on a
+    foreign line less likely, as what is heard all the time there may be the line.
+
+    Args:
+        heard: of the windows.
+        weights: how much each window counts in the call, shape ``(windows,)``.
+        calibration: of the logits.
     """
-    probabilities = softmax(logits / temperature)
+    probabilities = softmax(heard.logits / calibration.temperature(heard.trust, heard.familiarity))
     mix = estimate_mix(probabilities, weights, _EVEN_PRIOR)
-    probabilities *= (mix * len(mix)) ** _PRIOR_EXPONENT
+    exponent = heard.familiarity * _PRIOR_EXPONENT + (1 - heard.familiarity) * _PRIOR_EXPONENT_FOREIGN
+    probabilities *= (mix * len(mix)) ** exponent
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 

@@ -18,12 +18,13 @@ import numpy as np
 
 from sertag.adaptation import DoubleArray, EmotionEffects
 from sertag.errors import ModelError
-from sertag.features import FeatureSettings
+from sertag.familiarity import KnownLines
+from sertag.features import FeatureSettings, telephone_bands
 from sertag.labels import in_order
 from sertag.listener import Calibration
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/3"
+SCHEMA = "sertag-model/4"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -48,6 +49,7 @@ class ModelMetadata:
     features: FeatureSettings
     normalisation: Normalisation
     effects: EmotionEffects
+    lines: KnownLines
     window: float
     calibration: Calibration
     about: dict[str, Any] = field(default_factory=dict)
@@ -70,12 +72,16 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
         "normalisation": {
             "mean": np.round(metadata.normalisation.mean, 4).astype(float).tolist(),
             "deviation": np.round(metadata.normalisation.deviation, 4).astype(float).tolist(),
-            "spread": round(metadata.normalisation.spread, 4),
         },
         "effects": {
             "mean": np.round(metadata.effects.mean, 3).tolist(),
             "level": np.round(metadata.effects.level, 3).tolist(),
             "deviation": np.round(metadata.effects.deviation, 3).tolist(),
+        },
+        "lines": {
+            "centre": np.round(metadata.lines.centre, 4).tolist(),
+            "directions": np.round(metadata.lines.directions, 4).tolist(),
+            "spread": round(metadata.lines.spread, 4),
         },
         "window": metadata.window,
         "temperature": asdict(metadata.calibration),
@@ -134,8 +140,7 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     inputs = (features.inputs,)
     mean = _numbers(document["normalisation"]["mean"], inputs, _GREATEST, "normalisation")
     deviation = _numbers(document["normalisation"]["deviation"], inputs, _GREATEST, "normalisation")
-    spread = float(document["normalisation"]["spread"])
-    if not ((deviation >= _SMALLEST).all() and _SMALLEST <= spread <= _GREATEST):
+    if not (deviation >= _SMALLEST).all():
         raise ValueError("normalisation")
     shapes = {"mean": (len(labels), *inputs), "level": (len(labels),), "deviation": (len(labels), *inputs)}
     effects = EmotionEffects(
@@ -144,6 +149,7 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
             for name, value in document["effects"].items()
         }
     )
+    lines = _lines(document["lines"], features)
     if not all(
         isinstance(document["about"]["split"][side], list) for side in ("training", "validation", "test")
     ):
@@ -160,11 +166,25 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
         labels=labels,
         valence=valence,
         features=features,
-        normalisation=Normalisation(mean.astype(np.float32), deviation.astype(np.float32), spread),
+        normalisation=Normalisation(mean.astype(np.float32), deviation.astype(np.float32)),
         effects=effects,
+        lines=lines,
         window=window,
         calibration=calibration,
         about=dict(document["about"]),
+    )
+
+
+def _lines(document: Any, features: FeatureSettings) -> KnownLines:
+    bands = telephone_bands(features)
+    size = 2 * (bands.stop - bands.start)
+    spread = float(document["spread"])
+    if not _SMALLEST <= spread <= _GREATEST:
+        raise ValueError("lines")
+    return KnownLines(
+        _numbers(document["centre"], (size,), _GREATEST, "lines"),
+        _numbers(document["directions"], (len(document["directions"]), size), 1.0, "lines"),
+        spread,
     )
 
 

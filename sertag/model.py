@@ -74,6 +74,7 @@ class Model:
             length=metadata.window_frames,
             normalisation=metadata.normalisation,
             effects=metadata.effects,
+            lines=metadata.lines,
             calibration=metadata.calibration,
         )
 

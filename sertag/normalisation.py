@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from sertag.adaptation import RANGE, Voice
-from sertag.features import FeatureSettings, mean_level, telephone_bands
+from sertag.features import FeatureSettings, mean_level
 from sertag.types import BoolArray, FloatArray
 
 VIEWS = 2
 """Views that the network gets of a window: against the training speakers, and against its own call."""
-
-# Nineteen in twenty calls of validation speakers are nearer than the first, but for sad ones.
-_FAMILIAR, _FOREIGN = 1.15, 1.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,40 +19,24 @@ class Normalisation:
     """Mean and deviation of every input over the training speakers' speech.
 
     Log-mel values count relative to the level of the utterance that they are from, the pitch where a
-    frame is voiced. ``mean`` and ``deviation`` have shape ``(settings.inputs,)``; ``spread`` is the mean
-    :meth:`distance` of the training speakers' own voices.
+    frame is voiced. Both have shape ``(settings.inputs,)``.
     """
 
     mean: FloatArray
     deviation: FloatArray
-    spread: float
 
-    def distance(self, voice: Voice, settings: FeatureSettings) -> float:
-        """How unlike the training speakers' a voice sounds on its line, whatever its level.
-
-        The root mean square over the bands of a telephone, of the shape of the spectrum in deviations and of
-        the logarithms of its deviations.
-        """
-        bands = telephone_bands(settings)
-        shape = (voice.mean[bands] - self.mean[bands]) / self.deviation[bands]
-        dynamics = np.log(voice.deviation[bands] / self.deviation[bands])
-        return math.sqrt(np.var(shape) + np.mean(dynamics**2))
-
-    def familiarity(self, voice: Voice, settings: FeatureSettings) -> float:
-        """From 1 for a voice on a line like the training speakers' to 0 for one in another world."""
-        distance = self.distance(voice, settings) / self.spread
-        return min(max((_FOREIGN - distance) / (_FOREIGN - _FAMILIAR), 0.0), 1.0)
-
-    def views(self, settings: FeatureSettings, voice: Voice | None = None) -> Views:
+    def views(self, settings: FeatureSettings, voice: Voice | None = None, familiarity: float = 1.0) -> Views:
         """The network's two views of a call's windows.
 
         In the first the window's own level is taken away, which says more about the microphone than
-        the voice, and the training speakers' statistics normalise. In the second the level and the
-        statistics of the voice in the call do, as far as they are trusted; without them the views are equal.
+        the voice, and the training speakers' statistics normalise; on a foreign line, which they do not
+        fit, the call's do in the log-mel bands. In the second the level and the statistics of the voice in
+        the call do, as far as they are trusted; without them the views are equal.
 
         Args:
             settings: what the columns of the windows' frames are.
             voice: of the call that the windows are from.
+            familiarity: of the line, from 0 to 1.
         """
         mean = np.stack([self.mean] * VIEWS, axis=1).astype(np.float64)
         deviation = np.stack([self.deviation] * VIEWS, axis=1).astype(np.float64)
@@ -69,6 +49,9 @@ class Normalisation:
             mean[: settings.mels, 1] += voice.trust * voice.level
             share[:, 1] *= 1 - voice.trust
             deviation[:, 1] = voice.trust * voice.deviation + (1 - voice.trust) * self.deviation
+            mels, share_of_call = slice(settings.mels), (1 - familiarity) * voice.trust
+            mean[mels, 0] += share_of_call * (voice.mean - self.mean)[mels]
+            deviation[mels, 0] += share_of_call * (voice.deviation - self.deviation)[mels]
         arrays = 1 / deviation, -mean / deviation, -share / deviation, silence
         return Views(settings, *(array.astype(np.float32, order="C") for array in arrays))
 

@@ -19,7 +19,8 @@ import soundfile
 from model_build.corpora import Utterance
 from model_build.dataset import Example, Take
 from sertag.adaptation import CallStatistics, EmotionEffects, Voice
-from sertag.features import FeatureSettings
+from sertag.familiarity import KnownLines
+from sertag.features import FeatureSettings, telephone_bands
 from sertag.listener import Calibration, Listener
 from sertag.normalisation import VIEWS, Normalisation
 from sertag.types import BoolArray, FloatArray
@@ -30,6 +31,11 @@ SETTINGS = FeatureSettings()
 
 # Started in the background, a shell's children ignore Ctrl-C; those of the tests must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_BANDS = telephone_bands(SETTINGS)
+_OUTLINE = 2 * (_BANDS.stop - _BANDS.start)
+EVERY_LINE = KnownLines(np.zeros(_OUTLINE), np.eye(1, _OUTLINE), math.inf)
+"""To which nothing is foreign."""
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -144,14 +150,13 @@ def network_input(
 def plain_listener(
     run: Callable[[FloatArray], FloatArray], labels: int, calibration: Calibration
 ) -> Listener:
-    """A listener for windows of 3 s with any function for a network, and emotions without effects."""
+    """A listener for windows of 3 s: any network, emotions without effects, no foreign line."""
     inputs = SETTINGS.inputs
-    normalisation = Normalisation(
-        np.zeros(inputs, dtype=np.float32), np.ones(inputs, dtype=np.float32), math.inf
-    )
+    normalisation = Normalisation(np.zeros(inputs, dtype=np.float32), np.ones(inputs, dtype=np.float32))
     nothing = np.zeros((labels, inputs))
     effects = EmotionEffects(nothing, np.zeros(labels), nothing)
-    return Listener(run, SETTINGS, SETTINGS.frames_in(3.0), normalisation, effects, calibration)
+    length = SETTINGS.frames_in(3.0)
+    return Listener(run, SETTINGS, length, normalisation, effects, EVERY_LINE, calibration)
 
 
 class Counting:

@@ -92,7 +92,7 @@ def test_a_voice_is_the_mean_and_deviation_of_its_speech() -> None:
 
 @pytest.mark.parametrize("gain", [0.5, 0.1])
 def test_the_gain_of_the_line_does_not_matter_to_the_second_view(gain: float) -> None:
-    normalisation = Normalisation(MEAN, DEVIATION, 1.0)
+    normalisation = Normalisation(MEAN, DEVIATION)
     samples = call_of(30.0)
     seconds = []
     _, speech = analysed(samples)
@@ -109,7 +109,7 @@ def test_the_gain_of_the_line_does_not_matter_to_the_second_view(gain: float) ->
 
 def test_a_voice_louder_than_in_its_call_is_louder_in_the_second_view_alone() -> None:
     caller = described(statistics(call_of(60.0)))
-    normalisation = Normalisation(MEAN, DEVIATION, 1.0)
+    normalisation = Normalisation(MEAN, DEVIATION)
     soft, loud = (
         network_input(normalisation, frames, speech, 150, caller)
         for frames, speech in (analysed(call_of(3.0) * np.float32(gain)) for gain in (0.5, 1.0))

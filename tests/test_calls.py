@@ -12,9 +12,7 @@ from conftest import SETTINGS, made_example, made_take
 
 NOTHING = np.zeros((3, SETTINGS.inputs))
 NO_EFFECTS = EmotionEffects(NOTHING, np.zeros(3), NOTHING)
-PLAIN = Normalisation(
-    np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32), 1.0
-)
+PLAIN = Normalisation(np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32))
 DRAWS = 3_000
 CLIP = 1.0
 CLIPS = 30

@@ -135,7 +135,7 @@ def test_another_seed_gives_other_sessions_only(
 def test_windows_for_training_have_the_networks_shape_and_vary(seconds: float) -> None:
     take = made_take(seconds)
     plain = Normalisation(
-        np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32), 1.0
+        np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32)
     )
     windower = Windower(SETTINGS, plain, 150)
     before = take.frames.copy()
@@ -152,7 +152,7 @@ def test_windows_for_training_have_the_networks_shape_and_vary(seconds: float) -
 def test_what_is_masked_is_masked_in_both_views() -> None:
     take = made_take(3.0)
     plain = Normalisation(
-        np.full(SETTINGS.inputs, 7, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32), 1.0
+        np.full(SETTINGS.inputs, 7, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32)
     )
     windower = Windower(SETTINGS, plain, 150)
     caller = take.statistics.voice(plain.mean, plain.deviation)

@@ -3,17 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_build.dataset import Example, Take
-from model_build.fit import fit_effects, fit_normalisation
-from sertag.adaptation import CallStatistics
+from model_build.dataset import Example, Take, call_of
+from model_build.fit import fit_effects, fit_lines, fit_normalisation
+from sertag.adaptation import CallStatistics, DoubleArray
+from sertag.familiarity import outline
+from sertag.features import telephone_bands
 from sertag.normalisation import Normalisation
 
 from conftest import SETTINGS, made_example, made_take
 
 MELS = SETTINGS.mels
-PLAIN = Normalisation(
-    np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32), 1.0
-)
+PLAIN = Normalisation(np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32))
 LOUDER = np.array([6.0, 0.0, -2.0, -4.0])
 HIGHER = np.array([0.12, 0.0, -0.04, -0.08])
 WIDER = np.array([0.2, 0.1, -0.1, -0.2])
@@ -107,24 +107,53 @@ def test_normalisation_counts_speech_alone_and_every_take() -> None:
     assert found.deviation[SETTINGS.voicing] == pytest.approx(0.2, abs=1e-4)
 
 
-def test_the_spread_is_how_far_the_speakers_are_on_average() -> None:
-    near = [made_example("near", "angry", 0, made_take(2.0, seed=seed)) for seed in (1, 2)]
-    bent = [made_take(2.0, seed=seed) for seed in (3, 4)]
-    for take in bent:
-        take.frames[:, 20:30] += 9.0
-    far = [
-        made_example("far", "sad", 1, Take(take.frames, take.speech, statistics))
-        for take in bent
-        for statistics in [CallStatistics.of(take.frames, take.speech, SETTINGS)]
-    ]
-    found = fit_normalisation([*near, *far], SETTINGS)
-    voices = [
-        sum((example.takes[0].statistics for example in clips[1:]), start=clips[0].takes[0].statistics).voice(
-            found.mean, found.deviation
-        )
-        for clips in (near, far)
-    ]
-    distances = [found.distance(caller, SETTINGS) for caller in voices]
-    assert found.spread == pytest.approx(np.mean(distances))
-    assert found.spread > 0.1
-    assert fit_normalisation(near, SETTINGS).spread < found.spread / 2
+BANDS = telephone_bands(SETTINGS)
+
+
+def caller(speaker: int, *, line: float = 0.0) -> list[Example]:
+    """Clips of two emotions, which bend the spectrum; voices tilt it, a line lifts every other band."""
+    out = []
+    across = np.linspace(-1, 1, BANDS.stop - BANDS.start, dtype=np.float32)
+    for clip in range(8):
+        take = made_take(2.0, seed=100 * speaker + clip)
+        bands = take.frames[:, BANDS]
+        bands += np.float32(3 * np.sin(speaker)) * across + np.float32(4 * (clip % 2)) * across**2
+        bands[:, ::2] += np.float32(line)
+        statistics = CallStatistics.of(take.frames, take.speech, SETTINGS)
+        spoken = Take(take.frames, take.speech, statistics)
+        out.append(made_example(f"{speaker}", f"{clip % 2}", clip % 2, spoken))
+    return out
+
+
+def outlined(clips: list[Example]) -> DoubleArray:
+    call = call_of([clip.takes[0] for clip in clips])
+    return outline(call.voice(PLAIN.mean, PLAIN.deviation), PLAIN, SETTINGS)
+
+
+def test_other_voices_and_emotions_are_on_known_lines_and_other_lines_are_not() -> None:
+    lines = fit_lines([clip for speaker in range(12) for clip in caller(speaker)], SETTINGS, PLAIN, 1)
+    for speaker in (20, 21):
+        clips = caller(speaker)
+        for call in (clips, clips[::2], clips[1::2]):
+            assert lines.familiarity(outlined(call)) == 1
+        assert lines.familiarity(outlined(caller(speaker, line=3.0))) == 0
+    # A speaker's own line is no direction in which voices differ.
+    mixed = [clip for speaker in range(12) for clip in caller(speaker, line=9.0 * (speaker == 5))]
+    assert fit_lines(mixed, SETTINGS, PLAIN, 1).spread > 1.5 * lines.spread
+
+
+def test_directions_are_as_many_as_the_speakers_can_show() -> None:
+    for speakers, count in ((1, 1), (8, 2), (40, 8)):
+        clips = [clip for speaker in range(speakers) for clip in caller(speaker)[:2]]
+        lines = fit_lines(clips, SETTINGS, PLAIN, 1)
+        size = 2 * (BANDS.stop - BANDS.start)
+        assert lines.centre.shape == (size,)
+        assert lines.directions.shape == (count, size)
+        np.testing.assert_allclose(lines.directions @ lines.directions.T, np.eye(count), atol=1e-9)
+
+
+def test_lines_depend_on_the_seed_alone() -> None:
+    clips = [clip for speaker in range(3) for clip in caller(speaker)]
+    one, same, other = (fit_lines(clips, SETTINGS, PLAIN, seed) for seed in (1, 1, 2))
+    assert (one.spread, one.centre.tolist()) == (same.spread, same.centre.tolist())
+    assert one.spread != other.spread

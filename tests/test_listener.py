@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from sertag.adaptation import CallStatistics, EmotionEffects, estimate_mix
-from sertag.listener import Calibration, Listener, call_probabilities, coverage, softmax
+from sertag.familiarity import outline
+from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage, softmax
 from sertag.model import Model
 from sertag.types import FloatArray
 from sertag.windows import FrameWindow, WindowStream
 
-from conftest import SETTINGS, made_take, plain_listener
+from conftest import EVERY_LINE, SETTINGS, made_take, plain_listener
 
 WARM = Calibration(2.0, 1.25)
 BANDS = SETTINGS.mels
@@ -105,7 +106,7 @@ def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
     assert not np.allclose(heard.logits, listener().logits(call), atol=0.1)
     np.testing.assert_allclose(
         listener().in_call(call, statistics),
-        call_probabilities(heard.logits, np.ones(12), WARM.temperature(heard.trust)),
+        call_probabilities(heard, np.ones(12), WARM),
     )
 
 
@@ -137,19 +138,70 @@ def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
     assert (after > before + 0.1).all()
 
 
+def on_a_line(plain: Listener, call: Sequence[FrameWindow], familiarity: float) -> Listener:
+    """The listener, to whom a call's line is familiar so far."""
+    voice = sums(call).voice(plain.normalisation.mean, plain.normalisation.deviation)
+    outlined = outline(voice, plain.normalisation, SETTINGS)
+    # Familiar to 1.2 spreads, foreign from 1.45 on.
+    spread = EVERY_LINE.distance(outlined) / (1.45 - 0.25 * familiarity)
+    return replace(plain, lines=replace(EVERY_LINE, spread=spread))
+
+
 def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
     call = windows(12)
     nothing = np.zeros((3, SETTINGS.inputs))
     effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
     plain = plain_listener(sure_of_the_first, 3, Calibration(1, 1))
-    without = plain.listen(call, sums(call)).logits
-    found = {}
-    for spread in (1e-3, 1e3):
-        normalisation = replace(plain.normalisation, spread=spread)
-        hearing = replace(plain, effects=effects, normalisation=normalisation)
-        found[spread] = hearing.listen(call, sums(call)).logits
-    assert np.array_equal(found[1e-3], without)
-    assert (found[1e3][:, 2] > without[:, 2] + 0.1).all()
+    changes = []
+    for familiarity in (0.0, 0.5, 1.0):
+        without, believed = (
+            on_a_line(each, call, familiarity).listen(call, sums(call))
+            for each in (plain, replace(plain, effects=effects))
+        )
+        assert believed.familiarity == pytest.approx(familiarity, abs=1e-6)
+        changes.append(float((believed.logits - without.logits)[:, 2].min()))
+    assert changes[0] == 0 < changes[1] < changes[2]
+
+
+def test_on_a_foreign_line_windows_are_heard_once() -> None:
+    heard: list[int] = []
+
+    def counting(inputs: FloatArray) -> FloatArray:
+        heard.append(len(inputs))
+        return by_bands(inputs)
+
+    call = windows(12)
+    on_a_line(plain_listener(counting, 3, WARM), call, 0.0).in_call(call, sums(call))
+    assert heard == [12]
+
+
+def test_on_a_foreign_line_the_first_view_is_the_calls_too() -> None:
+    call = windows(12)
+    seen: list[FloatArray] = []
+
+    def keeping(inputs: FloatArray) -> FloatArray:
+        seen.append(inputs.copy())
+        return by_bands(inputs)
+
+    for familiarity in (1.0, 0.0):
+        on_a_line(plain_listener(keeping, 3, WARM), call, familiarity).listen(call, sums(call))
+    _, known, foreign = seen
+    assert not np.allclose(known[..., :BANDS, 0], foreign[..., :BANDS, 0], atol=0.1)
+    np.testing.assert_allclose(foreign[..., BANDS:, 0], known[..., BANDS:, 0])
+    # What all of the call has in common is gone from the bands' shape in both views alike.
+    shapes = [view - view.mean() for view in np.moveaxis(foreign[..., :BANDS, :].mean(axis=(0, 1)), 1, 0)]
+    np.testing.assert_allclose(shapes[0], shapes[1], atol=0.01)
+
+
+def test_what_is_frequent_on_a_foreign_line_becomes_less_likely() -> None:
+    logits = np.tile([2.0, 1.0, 0.0], (100, 1))
+    known, foreign = (
+        call_probabilities(CallLogits(logits, 1.0, familiarity), np.ones(100), Calibration(1.0, 1.0))
+        for familiarity in (1.0, 0.0)
+    )
+    plain = softmax(logits)
+    assert known[0, 0] > plain[0, 0] > foreign[0, 0]
+    assert foreign[0, 2] > plain[0, 2] > known[0, 2]
 
 
 @pytest.mark.parametrize(
@@ -182,10 +234,18 @@ def overlapping() -> tuple[FloatArray, np.ndarray]:  # type: ignore[type-arg]
 
 def test_the_temperature_goes_from_one_to_the_other() -> None:
     calibration = Calibration(2.0, 0.5)
-    assert calibration.temperature(0.0) == 2.0
-    assert calibration.temperature(1.0) == 0.5
-    assert calibration.temperature(0.5) == pytest.approx(1.0)
-    assert calibration.temperature(0.25) == pytest.approx(2**0.5)
+    assert calibration.temperature(0.0, 1.0) == 2.0
+    assert calibration.temperature(1.0, 1.0) == 0.5
+    assert calibration.temperature(0.5, 1.0) == pytest.approx(1.0)
+    assert calibration.temperature(0.25, 1.0) == pytest.approx(2**0.5)
+
+
+def test_the_less_a_line_is_known_the_warmer() -> None:
+    calibration = Calibration(2.0, 0.5)
+    found = [calibration.temperature(1.0, familiarity) for familiarity in (1.0, 0.5, 0.0)]
+    assert found == sorted(set(found))
+    # Where the call is not trusted, nothing is known of its line either.
+    assert calibration.temperature(0.0, 0.0) == 2.0
 
 
 def test_softmax_of_large_logits() -> None:

@@ -30,7 +30,11 @@ EFFECTS = {
 NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
     "deviation": METADATA.normalisation.deviation.tolist(),
-    "spread": METADATA.normalisation.spread,
+}
+LINES = {
+    "centre": METADATA.lines.centre.tolist(),
+    "directions": METADATA.lines.directions.tolist(),
+    "spread": METADATA.lines.spread,
 }
 
 
@@ -162,8 +166,13 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"normalisation": {**NORMALISATION, "mean": [1e300, *NORMALISATION["mean"][1:]]}},
         {"normalisation": {**NORMALISATION, "deviation": [1e-30, *NORMALISATION["deviation"][1:]]}},
         {"normalisation": {**NORMALISATION, "deviation": 10**400}},
-        {"normalisation": {**NORMALISATION, "spread": 0.0}},
-        {"normalisation": {**NORMALISATION, "spread": "wide"}},
+        {"lines": {**LINES, "spread": 0.0}},
+        {"lines": {**LINES, "spread": "wide"}},
+        {"lines": {**LINES, "centre": LINES["centre"][1:]}},
+        {"lines": {**LINES, "directions": [row[1:] for row in LINES["directions"]]}},
+        {"lines": {**LINES, "directions": [[2.0, *row[1:]] for row in LINES["directions"]]}},
+        {"lines": {**LINES, "directions": []}},
+        {"lines": None},
         {"features": {"hop_length": 0}},
         {"features": {"hop_length": "320"}},
         {"features": {"fft_length": 512}},
@@ -180,18 +189,20 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/3'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/4'"
     ):
         Model(str(path))
 
 
 def test_metadata_that_are_right_are_taken(tmp_path: Path) -> None:
     path = rewritten(
-        tmp_path / "right.tflite", {"effects": EFFECTS, "normalisation": NORMALISATION, "name": "another"}
+        tmp_path / "right.tflite",
+        {"effects": EFFECTS, "normalisation": NORMALISATION, "lines": LINES, "name": "another"},
     )
     metadata = Model(str(path)).metadata
     assert metadata.name == "another"
     assert np.array_equal(metadata.effects.mean, METADATA.effects.mean)
+    assert np.array_equal(metadata.lines.directions, METADATA.lines.directions)
     assert metadata.calibration == METADATA.calibration
 
 

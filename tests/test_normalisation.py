@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from sertag.adaptation import RANGE, Voice
-from sertag.features import FeatureSettings, frames_of, telephone_bands
+from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import VIEWS, Normalisation
 from sertag.speech import speech_frames
 from sertag.types import FloatArray
@@ -14,13 +12,10 @@ from sertag.types import FloatArray
 from conftest import network_input, voice
 
 SETTINGS = FeatureSettings()
-PLAIN = Normalisation(
-    np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32), 1.0
-)
+PLAIN = Normalisation(np.zeros(SETTINGS.inputs, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32))
 OTHER = Normalisation(
     np.linspace(-60, -20, SETTINGS.inputs, dtype=np.float32),
     np.linspace(5, 15, SETTINGS.inputs, dtype=np.float32),
-    1.0,
 )
 
 
@@ -100,37 +95,3 @@ def test_the_level_is_that_of_the_speech(speaking: slice) -> None:
     speech[speaking] = True
     out = network_input(PLAIN, frames, speech, 50)
     assert out[0, 0, 0] == pytest.approx(-frames[speaking.start, SETTINGS.level], abs=1e-4)
-
-
-def told_apart(mean: float, tilt: float, deviation: float) -> Voice:
-    """A voice whose spectrum is louder, tilted, and moves by another deviation than that of OTHER."""
-    means = OTHER.mean + OTHER.deviation * (mean + tilt * np.linspace(-1, 1, SETTINGS.inputs))
-    return Voice(-25.0, means.astype(float), OTHER.deviation * deviation, 0.5)
-
-
-def test_a_line_is_as_far_as_its_spectrum_is_bent_and_moves_otherwise() -> None:
-    assert OTHER.distance(told_apart(0.0, 0.0, 1.0), SETTINGS) == pytest.approx(0.0, abs=1e-4)
-    assert OTHER.distance(told_apart(0.0, 0.0, np.exp(0.3)), SETTINGS) == pytest.approx(0.3, abs=1e-4)
-    bent = OTHER.distance(told_apart(0.0, 0.5, 1.0), SETTINGS)
-    assert bent == pytest.approx(2 * OTHER.distance(told_apart(0.0, 0.25, 1.0), SETTINGS), rel=1e-3) != 0
-    both = OTHER.distance(told_apart(0.0, 0.5, np.exp(0.3)), SETTINGS)
-    assert both == pytest.approx(np.hypot(bent, 0.3), rel=1e-3)
-    # What is louder throughout sounds no more foreign for it.
-    assert OTHER.distance(told_apart(0.7, 0.5, 1.0), SETTINGS) == pytest.approx(bent, rel=1e-3)
-
-
-def test_what_no_telephone_lets_through_makes_no_line_foreign() -> None:
-    odd = told_apart(0.0, 0.0, 1.0)
-    bands = telephone_bands(SETTINGS)
-    odd.mean[: bands.start] += 9
-    odd.mean[bands.stop :] -= 9
-    assert OTHER.distance(odd, SETTINGS) == pytest.approx(0.0, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("spreads", "familiar"), [(0.0, 1.0), (1.15, 1.0), (1.3, 0.5), (1.45, 0.0), (9.0, 0.0)]
-)
-def test_lines_are_familiar_by_the_spread_of_the_training_speakers(spreads: float, familiar: float) -> None:
-    known = replace(OTHER, spread=0.2)
-    found = known.familiarity(told_apart(0.0, 0.0, np.exp(0.2 * spreads)), SETTINGS)
-    assert found == pytest.approx(familiar, abs=1e-3)

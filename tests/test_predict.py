@@ -70,8 +70,7 @@ def test_all_clips_of_a_speaker_are_one_call() -> None:
         rows = [row for row, item in enumerate(found.utterances) if item.speaker == speaker]
         call = listen(listener(), [example.takes[CLEAN] for example in clips])
         assert [found.utterances[row] for row in rows] == [example.utterance for example in clips]
-        temperature = WARM.temperature(call[0].trust)
-        np.testing.assert_allclose(found.probabilities[rows], probabilities_of(call, temperature))
+        np.testing.assert_allclose(found.probabilities[rows], probabilities_of(call, WARM))
     alone = predict(listener(), CORPUS, LABELS, CLEAN, adapted=False)
     rows = [alone.utterances.index(item) for item in found.utterances]
     assert not np.allclose(found.probabilities, alone.probabilities[rows], atol=0.01)
@@ -82,7 +81,7 @@ def test_all_clips_of_a_speaker_are_one_call() -> None:
 
 def test_a_call_is_trusted_as_far_as_it_speaks() -> None:
     call = listen(listener(), [made_take(4.0), made_take(6.0, seed=1), made_take(10.0, speech=False)])
-    assert [clip.trust for clip in call] == pytest.approx([(10 / 30) ** 1.5] * 3)
+    assert [clip.heard.trust for clip in call] == pytest.approx([(10 / 30) ** 1.5] * 3)
 
 
 def test_a_call_is_its_clips_one_after_the_other() -> None:
@@ -95,9 +94,9 @@ def test_a_call_is_its_clips_one_after_the_other() -> None:
     ]
     statistics = sum((take.statistics for take in clips[1:]), start=clips[0].statistics)
     call = listen(listener(), clips)
-    assert [len(clip.logits) for clip in call] == [2, 1, 1]
+    assert [len(clip.heard.logits) for clip in call] == [2, 1, 1]
     expected = listener().listen(windows, statistics)
-    assert np.array_equal(np.concatenate([clip.logits for clip in call]), expected.logits)
+    assert np.array_equal(np.concatenate([clip.heard.logits for clip in call]), expected.logits)
 
 
 def test_a_clip_is_the_mean_of_its_windows_by_their_length() -> None:
@@ -106,10 +105,10 @@ def test_a_clip_is_the_mean_of_its_windows_by_their_length() -> None:
     speech = np.concatenate([loud.speech, soft.speech])
     take = Take(frames, speech, CallStatistics.of(frames, speech, SETTINGS))
     (heard,) = listen(listener(), [take], adapted=False)
-    assert heard.trust == 0
+    assert heard.heard.trust == 0
     assert heard.durations.tolist() == [150, 100]
     assert heard.weights.tolist() == pytest.approx([1, 25 / 150])
-    windows = np.exp(heard.logits / 1.5)
+    windows = np.exp(heard.heard.logits / 1.5)
     windows /= windows.sum(axis=1, keepdims=True)
     assert not np.allclose(windows[0], windows[1], atol=0.1)
     expected = (150 * windows[0] + 100 * windows[1]) / 250

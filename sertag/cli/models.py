@@ -139,7 +139,7 @@ def _object(path: Path, size: int, metadata: ModelMetadata) -> dict[str, Any]:
     import numpy as np
 
     document = asdict(metadata)
-    for part in ("normalisation", "effects"):
+    for part in ("normalisation", "effects", "lines"):
         for name, statistic in document[part].items():
             document[part][name] = np.round(np.asarray(statistic, dtype=float), 4).tolist()
     return {"file": str(path), "bytes": size, **document}
