@@ -43,19 +43,23 @@ def fit_lines(
 ) -> KnownLines:
     """What calls on known lines are like, from calls put together of the training speakers' clips.
 
-    The spread is that of calls whose speakers had no part in the directions.
+    The spread is that of calls whose speakers had no part in the directions; of several corpora, the
+    widest counts, so that none of them is foreign for being small.
     """
     random = np.random.default_rng(seed)
-    outlines = []
+    outlines, corpora = [], []
     for clips in by_speaker(examples).values():
         voices = [call.voice(normalisation.mean, normalisation.deviation) for call in _calls(clips, random)]
         outlines.append(np.array([outline(voice, normalisation, settings) for voice in voices]))
-    distances = []
+        corpora.append(clips[0].utterance.corpus)
+    distances: dict[str, list[float]] = {}
     for part in range(min(_PARTS, len(outlines))):
         others = [calls for row, calls in enumerate(outlines) if row % _PARTS != part]
         known = _known(others or outlines)
-        distances += [known.distance(call) for calls in outlines[part::_PARTS] for call in calls]
-    return replace(_known(outlines), spread=max(float(np.mean(distances)), 1e-3))
+        for corpus, calls in zip(corpora[part::_PARTS], outlines[part::_PARTS], strict=True):
+            distances.setdefault(corpus, []).extend(known.distance(call) for call in calls)
+    spread = max(float(np.mean(each)) for each in distances.values())
+    return replace(_known(outlines), spread=max(spread, 1e-3))
 
 
 def _calls(clips: Sequence[Example], random: np.random.Generator) -> Iterator[CallStatistics]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -157,3 +159,16 @@ def test_lines_depend_on_the_seed_alone() -> None:
     one, same, other = (fit_lines(clips, SETTINGS, PLAIN, seed) for seed in (1, 1, 2))
     assert (one.spread, one.centre.tolist()) == (same.spread, same.centre.tolist())
     assert one.spread != other.spread
+
+
+def test_a_small_corpus_of_its_own_line_is_known_too() -> None:
+    many = [clip for speaker in range(12) for clip in caller(speaker)]
+    few = [
+        replace(clip, utterance=replace(clip.utterance, corpus="other"))
+        for speaker in (12, 13)
+        for clip in caller(speaker, line=3.0)
+    ]
+    lines = fit_lines([*many, *few], SETTINGS, PLAIN, 1)
+    assert lines.familiarity(outlined(caller(20))) == 1
+    assert lines.familiarity(outlined(caller(21, line=3.0))) == 1
+    assert fit_lines(many, SETTINGS, PLAIN, 1).familiarity(outlined(caller(21, line=3.0))) == 0
