@@ -15,7 +15,7 @@ import scipy.ndimage
 import scipy.signal
 import soxr
 
-from sertag.adaptation import DoubleArray, Voice
+from sertag.adaptation import Call, DoubleArray
 from sertag.features import FeatureSettings
 from sertag.types import FloatArray
 
@@ -112,9 +112,9 @@ def telephone(clips: Sequence[FloatArray], rate: int, random: np.random.Generato
 
 
 def vary_speaker(
-    frames: FloatArray, voice: Voice | None, settings: FeatureSettings, random: np.random.Generator
-) -> tuple[FloatArray, Voice | None]:
-    """Frames, and the voice of their call, as another speaker might have said them.
+    frames: FloatArray, call: Call | None, settings: FeatureSettings, random: np.random.Generator
+) -> tuple[FloatArray, Call | None]:
+    """Frames, and the call that they are from, as another speaker might have said them.
 
     Formants move as a vocal tract of another length moves them (Jaitly and Hinton 2013), by
     stretching the mel axis; the pitch moves by a tenth of an octave or so.
@@ -131,13 +131,13 @@ def vary_speaker(
     out = frames.copy()
     np.matmul(frames[:, :mels], stretch, out=out[:, :mels])
     out[frames[:, settings.pitch] != 0, settings.pitch] += np.float32(shift)
-    if voice is None:
+    if call is None:
         return out, None
-    mean, deviation = voice.mean.copy(), voice.deviation.copy()
-    mean[:mels] = voice.mean[:mels] @ stretch
+    mean, deviation = call.voice.mean.copy(), call.voice.deviation.copy()
+    mean[:mels] = call.voice.mean[:mels] @ stretch
     mean[settings.pitch] += shift
-    deviation[:mels] = voice.deviation[:mels] @ stretch
-    return out, replace(voice, mean=mean, deviation=deviation)
+    deviation[:mels] = call.voice.deviation[:mels] @ stretch
+    return out, replace(call, voice=replace(call.voice, mean=mean, deviation=deviation))
 
 
 def mu_law(samples: FloatArray) -> FloatArray:

@@ -8,19 +8,21 @@ import numpy as np
 
 from model_build.dataset import Example
 from model_build.metrics import IntArray
-from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, ruling_mix
+from sertag.adaptation import Call, CallStatistics, DoubleArray, EmotionEffects, rule
 from sertag.features import FeatureSettings
 from sertag.listener import EVEN_VOICE
 from sertag.normalisation import Normalisation
 
+_HALF_TRUST_SECONDS = 3.0, 30.0
+
 
 class CallSampler:
-    """Draws voices of calls that an example's take may be from.
+    """Draws calls that an example's take may be from.
 
-    None for 10 % of windows, that of the clip alone for 15 %, of all clips of the speaker for 15 %, else of
-    a call of 5 to 40 clips: in 60 % of these one emotion rules with 40 to 95 %, in every eighth a second
-    voice speaks on the channel. At run time the mix of emotions is a guess, so here it is the truth with
-    errors.
+    None for 10 % of windows, the clip alone for 15 %, all clips of the speaker for 15 %, else a call of 5
+    to 40 clips: in 60 % of these one emotion rules with 40 to 95 %, in every eighth a second voice speaks
+    on the channel. At run time the mix of emotions is a guess, so here it is the truth with errors; and
+    how soon a call is trusted varies, so that run time may trust calls of one kind sooner than others.
     """
 
     def __init__(
@@ -40,8 +42,8 @@ class CallSampler:
         self._number = {example: row for row, example in enumerate(examples)}
         self._whole: dict[tuple[str, int], DoubleArray] = {}
 
-    def draw(self, example: Example, take: int, random: np.random.Generator) -> Voice | None:
-        """The voice in a call with the take of that number in it; None for no call."""
+    def draw(self, example: Example, take: int, random: np.random.Generator) -> Call | None:
+        """A call with the take of that number in it; None for no call."""
         speaker = example.utterance.speaker
         settings = example.takes[take].statistics.settings
         kind = random.random()
@@ -49,19 +51,19 @@ class CallSampler:
             return None
         own = np.array([self._number[example]])
         if kind < 0.25:
-            return self._voice(self._sums[own, take].sum(axis=0), own, settings, random)
+            return self._call(self._sums[own, take].sum(axis=0), own, settings, random)
         if kind < 0.4:
             clips = self._clips[speaker]
             if (speaker, take) not in self._whole:
                 self._whole[speaker, take] = self._sums[clips, take].sum(axis=0)
-            return self._voice(self._whole[speaker, take], clips, settings, random)
+            return self._call(self._whole[speaker, take], clips, settings, random)
         size = int(random.integers(4, 40))
         chosen = [self._drawn(speaker, size, random), own]
         if random.random() < 0.12:
             others = self._clips[self._speakers[random.integers(len(self._speakers))]]
             chosen.append(random.choice(others, size))
         call = np.concatenate(chosen)
-        return self._voice(self._sums[call, take].sum(axis=0), call, settings, random)
+        return self._call(self._sums[call, take].sum(axis=0), call, settings, random)
 
     def _drawn(self, speaker: str, size: int, random: np.random.Generator) -> IntArray:
         """So many of the speaker's clips: each equally likely, or with one emotion ruling."""
@@ -74,16 +76,18 @@ class CallSampler:
         count = int(random.binomial(size, share))
         return np.concatenate([random.choice(by_emotion[ruling], count), random.choice(rest, size - count)])
 
-    def _voice(
+    def _call(
         self, sums: DoubleArray, clips: IntArray, settings: FeatureSettings, random: np.random.Generator
-    ) -> Voice:
+    ) -> Call:
+        voice = _statistics(sums, settings).voice(self._normalisation.mean, self._normalisation.deviation)
         labels = len(self._effects.level)
         counts = np.bincount(self._targets[clips], minlength=labels).astype(np.float64)
         error = random.uniform(0.0, 0.6)
         guessed = (1 - error) * counts + error * counts.sum() * random.dirichlet(np.ones(labels))
-        mix = ruling_mix((guessed + EVEN_VOICE / labels) / (counts.sum() + EVEN_VOICE))
-        voice = _statistics(sums, settings).voice(self._normalisation.mean, self._normalisation.deviation)
-        return self._effects.remove(voice, mix, settings.mels)
+        mix = (guessed + EVEN_VOICE / labels) / (counts.sum() + EVEN_VOICE)
+        voice = self._effects.remove(voice, rule(mix) * mix, settings.mels)
+        half = np.exp(random.uniform(*np.log(_HALF_TRUST_SECONDS)))
+        return Call(voice, voice.trust(half), 1.0)
 
 
 def _row(statistics: CallStatistics) -> DoubleArray:

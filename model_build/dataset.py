@@ -18,7 +18,7 @@ import soxr
 
 from model_build.augment import TELEPHONE_RATE, augment, vary_speaker
 from model_build.corpora import Utterance
-from sertag.adaptation import CallStatistics, Voice
+from sertag.adaptation import Call, CallStatistics
 from sertag.audio import AudioReader
 from sertag.errors import RecordingError
 from sertag.features import FeatureSettings, frames_of
@@ -156,7 +156,7 @@ class Windower:
     length: int
 
     def random_window(
-        self, out: FloatArray, take: Take, voice: Voice | None, random: np.random.Generator
+        self, out: FloatArray, take: Take, call: Call | None, random: np.random.Generator
     ) -> None:
         """Fills ``out`` with a window of the take as another speaker might have said it, parts of it masked.
 
@@ -172,8 +172,8 @@ class Windower:
         else:
             frames, speech = take.frames, take.speech
             offset = int(random.integers(0, 1 - spare)) if random.random() < 0.5 else 0
-        frames, voice = vary_speaker(frames, voice, self.settings, random)
-        views = self.normalisation.views(self.settings, voice)
+        frames, call = vary_speaker(frames, call, self.settings, random)
+        views = self.normalisation.views(self.settings, call)
         views.fill(out[offset:], frames, speech)
         out[:offset] = views.silence
         _mask(out, self.settings.mels, random)

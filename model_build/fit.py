@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from sertag.types import BoolArray
 
 _FEWEST_CLIPS = 3
 _CALL_SECONDS = 30.0
+_CLIP_SECONDS = 1.0
 _RULING_SHARE = 0.8
 _DIRECTIONS, _SPEAKERS_A_DIRECTION = 8, 4
 _PARTS = 10
@@ -43,23 +45,42 @@ def fit_lines(
 ) -> KnownLines:
     """What calls on known lines are like, from calls put together of the training speakers' clips.
 
-    The spread is that of calls whose speakers had no part in the directions; of several corpora, the
-    widest counts, so that none of them is foreign for being small.
+    The spread is that of calls whose speakers had no part in the directions, the unrest that of these
+    speakers' clips; of several corpora, the widest counts, so that none of them is foreign for being small.
     """
     random = np.random.default_rng(seed)
-    outlines, corpora = [], []
-    for clips in by_speaker(examples).values():
-        voices = [call.voice(normalisation.mean, normalisation.deviation) for call in _calls(clips, random)]
-        outlines.append(np.array([outline(voice, normalisation, settings) for voice in voices]))
-        corpora.append(clips[0].utterance.corpus)
-    distances: dict[str, list[float]] = {}
-    for part in range(min(_PARTS, len(outlines))):
-        others = [calls for row, calls in enumerate(outlines) if row % _PARTS != part]
-        known = _known(others or outlines)
-        for corpus, calls in zip(corpora[part::_PARTS], outlines[part::_PARTS], strict=True):
-            distances.setdefault(corpus, []).extend(known.distance(call) for call in calls)
-    spread = max(float(np.mean(each)) for each in distances.values())
-    return replace(_known(outlines), spread=max(spread, 1e-3))
+
+    def outlined(call: CallStatistics) -> DoubleArray:
+        voice = call.voice(normalisation.mean, normalisation.deviation)
+        return outline(voice, normalisation, settings)
+
+    speakers = list(by_speaker(examples).values())
+    calls = [np.array([outlined(call) for call in _calls(clips, random)]) for clips in speakers]
+    of_calls: dict[str, list[float]] = {}
+    of_clips: dict[str, list[tuple[float, float]]] = {}
+    for part in range(min(_PARTS, len(speakers))):
+        others = [each for row, each in enumerate(calls) if row % _PARTS != part]
+        known = _known(others or calls)
+        for clips, own in zip(speakers[part::_PARTS], calls[part::_PARTS], strict=True):
+            corpus = clips[0].utterance.corpus
+            of_calls.setdefault(corpus, []).extend(known.distance(call) for call in own)
+            of_clips.setdefault(corpus, []).extend(
+                (known.distance(outlined(each)) ** 2, 1 / each.seconds)
+                for clip in clips
+                for each in (take.statistics for take in clip.takes[:FIRST_SESSION])
+                if each.seconds >= _CLIP_SECONDS
+            )
+    spreads = {corpus: float(np.mean(each)) for corpus, each in of_calls.items()}
+    unrests = [_unrest(of_clips[corpus], spread) for corpus, spread in spreads.items()]
+    return replace(_known(calls), spread=max(*spreads.values(), 1e-3), unrest=max(unrests))
+
+
+def _unrest(clips: Sequence[tuple[float, float]], spread: float) -> float:
+    """What a second adds to a spread, by clips: each one's squared distance, and 1 over its seconds."""
+    if not clips:
+        return 0.0
+    squares, parts = np.array(clips).mean(axis=0)
+    return math.sqrt(max(squares - spread**2, 0.0) / parts)
 
 
 def _calls(clips: Sequence[Example], random: np.random.Generator) -> Iterator[CallStatistics]:
@@ -77,8 +98,7 @@ def _calls(clips: Sequence[Example], random: np.random.Generator) -> Iterator[Ca
                     among = ruling
                 clip = among[random.integers(len(among))]
                 drawn.append(clip.takes[take])
-                spoken = clip.takes[CLEAN].statistics
-                heard += float(spoken.counts[0]) * spoken.settings.hop_seconds
+                heard += clip.takes[CLEAN].statistics.seconds
             yield call_of(drawn)
 
 
@@ -87,7 +107,7 @@ def _known(outlines: Sequence[DoubleArray]) -> KnownLines:
     calls = np.concatenate(outlines)
     centre = calls.mean(axis=0)
     count = max(1, min(_DIRECTIONS, len(outlines) // _SPEAKERS_A_DIRECTION))
-    return KnownLines(centre, np.linalg.svd(calls - centre, full_matrices=False)[2][:count], 1.0)
+    return KnownLines(centre, np.linalg.svd(calls - centre, full_matrices=False)[2][:count], 1.0, 0.0)
 
 
 def fit_effects(

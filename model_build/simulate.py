@@ -165,7 +165,7 @@ def _draw(
             take = _varied(take, random)
         used.add(id(example))
         drawn.append((example.target, take))
-        heard += float(take.statistics.counts[0]) * take.statistics.settings.hop_seconds
+        heard += take.statistics.seconds
     return drawn
 
 

@@ -23,7 +23,7 @@ from sertag.types import FloatArray
 class TrainingSettings:
     """How the network is trained."""
 
-    epochs: int = 140
+    epochs: int = 160
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
@@ -146,8 +146,8 @@ def _batches(
         windows = np.empty((len(chosen), windower.length, windower.settings.inputs, VIEWS), dtype=np.float32)
         for window, example in zip(windows, chosen, strict=True):
             number = _random_take(example, random)
-            voice = calls.draw(example, number, random)
-            windower.random_window(window, example.takes[number], voice, random)
+            call = calls.draw(example, number, random)
+            windower.random_window(window, example.takes[number], call, random)
         yield chosen, windows
 
 

@@ -22,14 +22,12 @@ from sertag.windows import FrameWindow
 
 BLOCK_SECONDS = 600.0
 """Length of the stretches, from the recording's start on, that are adapted each for itself."""
-HALF_TRUST_SECONDS = 20.0
-"""Seconds of speech at which the call's statistics count as much as the training speakers'."""
 RANGE = 90.0
 """Depth below the speech level, in dB, under which everything counts as silence."""
 
 _FEWEST_VOICED = 10
 _MIX_ROUNDS = 20
-_NOBODY_RULES, _ONE_RULES = 0.35, 0.5
+_NOBODY_RULES, _ONE_RULES = 0.16, 0.28
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -74,6 +72,11 @@ class CallStatistics:
         )
 
     @property
+    def seconds(self) -> float:
+        """Seconds of speech."""
+        return float(self.counts[0]) * self.settings.hop_seconds
+
+    @property
     def level(self) -> float:
         """Mean power of the speech in dB re full scale."""
         return _decibels(self.power / max(self.counts[0], 1.0))
@@ -93,23 +96,43 @@ class CallStatistics:
         if self.counts[settings.pitch] < _FEWEST_VOICED:
             own_mean[settings.pitch] = mean[settings.pitch]
             own_deviation[settings.pitch] = deviation[settings.pitch]
-        seconds = float(self.counts[0]) * settings.hop_seconds
-        trust = seconds / (seconds + HALF_TRUST_SECONDS)
-        return Voice(self.level, own_mean, own_deviation, trust)
+        return Voice(self.level, own_mean, own_deviation, self.seconds)
 
 
 @dataclass(frozen=True, eq=False)
 class Voice:
     """How a voice sounds on its line: level in dB re full scale, mean and deviation of every input.
 
-    Log-mel means are relative to the level; ``trust`` grows from 0 towards 1 with the seconds of speech
-    that it was estimated from.
+    Log-mel means are relative to the level; ``seconds`` of speech tell it.
     """
 
     level: float
     mean: DoubleArray
     deviation: DoubleArray
+    seconds: float
+
+    def trust(self, half: float) -> float:
+        """How far to rely on it instead of the training speakers, from 0 towards 1.
+
+        Args:
+            half: seconds of speech at which both count alike.
+        """
+        return self.seconds / (self.seconds + half)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What is known of the call that windows are from.
+
+    Attributes:
+        voice: in it.
+        trust: in the voice, from 0 to 1.
+        familiarity: of the line, from 0 to 1.
+    """
+
+    voice: Voice
     trust: float
+    familiarity: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,14 +155,15 @@ class EmotionEffects:
 
         Args:
             voice: as it sounded.
-            mix: share of every emotion in the call, shape ``(labels,)``.
+            mix: share of every emotion in the call, shape ``(labels,)``; times a number from 0 to 1, where
+                it is believed only so far.
             mels: how many inputs are log-mel bands.
         """
         louder = float(mix @ self.level)
         mean = voice.mean - (mix @ self.mean) * voice.deviation
         mean[:mels] += louder
         deviation = voice.deviation * np.exp(-(mix @ self.deviation))
-        return Voice(voice.level - louder, mean, deviation, voice.trust)
+        return Voice(voice.level - louder, mean, deviation, voice.seconds)
 
 
 def estimate_mix(probabilities: DoubleArray, weights: DoubleArray, even: float) -> DoubleArray:
@@ -161,18 +185,18 @@ def estimate_mix(probabilities: DoubleArray, weights: DoubleArray, even: float) 
     return mix
 
 
-def ruling_mix(mix: DoubleArray) -> DoubleArray:
-    """The part of a guessed mix that is to be believed: all of it where one emotion rules, else an even one.
+def rule(mix: DoubleArray) -> float:
+    """How surely one emotion rules in a call, from 0 to 1, by a guess at the mix of its emotions.
 
     A guess from a few windows is never even, though most calls may be; what it says of the call is sure
-    only as far as its largest share is.
+    only as far as its largest share is on the way from an even one to all of the call.
 
     Args:
-        mix: share of every emotion in a call, shape ``(labels,)``.
+        mix: share of every emotion in the call, shape ``(labels,)``; at least two labels.
     """
     even = 1.0 / len(mix)
-    belief = min(max((float(mix.max()) - _NOBODY_RULES) / (_ONE_RULES - _NOBODY_RULES), 0.0), 1.0)
-    return even + belief * (mix - even)
+    lead = (float(mix.max()) - even) / (1 - even)
+    return min(max((lead - _NOBODY_RULES) / (_ONE_RULES - _NOBODY_RULES), 0.0), 1.0)
 
 
 @dataclass(frozen=True, eq=False)

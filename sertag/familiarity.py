@@ -19,6 +19,7 @@ from sertag.normalisation import Normalisation
 # In spreads. Of half-minute calls of validation speakers seven in eight or more are nearer than the first,
 # whatever rules in them.
 _FAMILIAR, _FOREIGN = 1.2, 1.45
+_SHORTEST = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +30,15 @@ class KnownLines:
         centre: their mean :func:`outline`, shape ``(outline,)``.
         directions: in which their voices and emotions differ most, orthonormal rows, shape
             ``(directions, outline)``.
-        spread: mean :meth:`distance` of calls of training speakers from what the others' calls show.
+        spread: mean :meth:`distance` of long calls of training speakers from what the others' calls show.
+        unrest: what is said in so short a time makes more of it: the square of this, over the seconds of
+            speech, adds to the square of the spread.
     """
 
     centre: DoubleArray
     directions: DoubleArray
     spread: float
+    unrest: float
 
     def distance(self, outlined: DoubleArray) -> float:
         """How far an outline is from all that voices and emotions do: its root mean square residual."""
@@ -42,9 +46,15 @@ class KnownLines:
         off -= (off @ self.directions.T) @ self.directions
         return math.sqrt(np.mean(off**2))
 
-    def familiarity(self, outlined: DoubleArray) -> float:
-        """From 1 for a call on a line like the training speakers' to 0 for one in another world."""
-        distance = self.distance(outlined) / self.spread
+    def familiarity(self, outlined: DoubleArray, seconds: float) -> float:
+        """From 1 for a call on a line like the training speakers' to 0 for one in another world.
+
+        Args:
+            outlined: the call's outline.
+            seconds: of speech that it was taken from.
+        """
+        expected = math.hypot(self.spread, self.unrest / math.sqrt(max(seconds, _SHORTEST)))
+        distance = self.distance(outlined) / expected
         return min(max((_FOREIGN - distance) / (_FOREIGN - _FAMILIAR), 0.0), 1.0)
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects, Voice, estimate_mix, ruling_mix
+from sertag.adaptation import (
+    Call,
+    CallStatistics,
+    DoubleArray,
+    EmotionEffects,
+    Voice,
+    estimate_mix,
+    rule,
+)
 from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
 from sertag.normalisation import VIEWS, Normalisation, Views
@@ -20,8 +28,11 @@ from sertag.windows import FrameWindow
 EVEN_VOICE = 2.0
 """Weight, in windows, of the belief in an even mix where the voice is estimated."""
 _EVEN_PRIOR = 20.0
-_CAUTION = 1.5
-_PRIOR_EXPONENT, _PRIOR_EXPONENT_FOREIGN = 0.25, -0.5
+_HALF_TRUST_SECONDS, _HALF_TRUST_SECONDS_RULED = 8.0, 20.0
+_PRIOR_EXPONENT, _PRIOR_EXPONENT_RULED = -0.25, 0.3
+# On foreign lines: set on other corpora than the training's, clips alone and calls of up to four minutes.
+_MOST_TRUST_FOREIGN, _HALF_TRUST_SECONDS_FOREIGN = 0.65, 0.6
+_PRIOR_EXPONENT_FOREIGN = -0.5
 _HEAT_FOREIGN = 1.5
 
 _BATCH = 128
@@ -48,11 +59,13 @@ class CallLogits:
         logits: shape ``(windows, labels)``.
         trust: in the call's statistics, from 0 to 1.
         familiarity: of the call's line, from 0 to 1.
+        ruled: how surely one emotion rules in the call, from 0 to 1.
     """
 
     logits: DoubleArray
     trust: float
     familiarity: float
+    ruled: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +90,9 @@ class Listener:
     lines: KnownLines
     calibration: Calibration
 
-    def logits(
-        self, windows: Sequence[FrameWindow], voice: Voice | None = None, familiarity: float = 1.0
-    ) -> DoubleArray:
+    def logits(self, windows: Sequence[FrameWindow], call: Call | None = None) -> DoubleArray:
         """The network's answers, shape ``(windows, labels)``."""
-        plain = voice is None
-        views = self._plain_views if plain else self.normalisation.views(self.settings, voice, familiarity)
+        views = self._plain_views if call is None else self.normalisation.views(self.settings, call)
         size = min(_BATCH, len(windows))
         inputs = np.empty((size, self.length, self.settings.inputs, VIEWS), dtype=np.float32)
         answers = []
@@ -114,22 +124,33 @@ class Listener:
     def listen(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
         """The logits behind :meth:`in_call`."""
         voice = statistics.voice(self.normalisation.mean, self.normalisation.deviation)
-        familiarity = self.lines.familiarity(outline(voice, self.normalisation, self.settings))
+        familiarity = self.lines.familiarity(outline(voice, self.normalisation, self.settings), voice.seconds)
+        ruled = 0.0
         if familiarity:
             mix = self._mix(windows)
             # On a line like none of the training, what the network hears alone says more of the line.
-            even = 1.0 / len(mix)
-            voice = self.effects.remove(voice, even + familiarity * (mix - even), self.settings.mels)
-        # In training the mix was known better: a guess from few windows calls for less trust.
-        voice = replace(voice, trust=voice.trust**_CAUTION)
-        return CallLogits(self.logits(windows, voice, familiarity), voice.trust, familiarity)
+            ruled = familiarity * rule(mix)
+            voice = self.effects.remove(voice, ruled * mix, self.settings.mels)
+        trust = _trust(voice, familiarity, ruled)
+        return CallLogits(self.logits(windows, Call(voice, trust, familiarity)), trust, familiarity, ruled)
 
     def _mix(self, windows: Sequence[FrameWindow]) -> DoubleArray:
-        """The mix of emotions in a call, as far as a first hearing of its windows is to be believed."""
+        """The mix of emotions in a call by a first hearing of its windows."""
         # Every frame has its say once, so that half of overlapping windows are enough.
         apart = _apart(windows)
         alone = softmax(self.logits(apart) / self.calibration.one_clip)
-        return ruling_mix(estimate_mix(alone, coverage(apart, self.length), EVEN_VOICE))
+        return estimate_mix(alone, coverage(apart, self.length), EVEN_VOICE)
+
+
+def _trust(voice: Voice, familiarity: float, ruled: float) -> float:
+    """How far a call's voice is trusted.
+
+    Where one emotion rules in the call, later than elsewhere: what it does to the voice was taken out by a
+    guess. On a foreign line at once, as the training speakers are no better guess, but never fully.
+    """
+    half = _HALF_TRUST_SECONDS ** (1 - ruled) * _HALF_TRUST_SECONDS_RULED**ruled
+    foreign = _MOST_TRUST_FOREIGN * voice.trust(_HALF_TRUST_SECONDS_FOREIGN)
+    return familiarity * voice.trust(half) + (1 - familiarity) * foreign
 
 
 def _apart(windows: Sequence[FrameWindow]) -> list[FrameWindow]:
@@ -157,8 +178,9 @@ def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:
 def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:
     """Probabilities of a call's windows, shape ``(windows, labels)``.
 
-    Emotions that are frequent in the call become a little more likely in each of its windows; on a
-    foreign line less likely, as what is heard all the time there may be the line.
+    Where one emotion rules in the call, it becomes a little more likely in each of its windows. Elsewhere
+    emotions that are heard often become less likely, as what is heard all the time may be the voice or the
+    line.
 
     Args:
         heard: of the windows.
@@ -167,7 +189,11 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     """
     probabilities = softmax(heard.logits / calibration.temperature(heard.trust, heard.familiarity))
     mix = estimate_mix(probabilities, weights, _EVEN_PRIOR)
-    exponent = heard.familiarity * _PRIOR_EXPONENT + (1 - heard.familiarity) * _PRIOR_EXPONENT_FOREIGN
+    exponent = (
+        heard.ruled * _PRIOR_EXPONENT_RULED
+        + (heard.familiarity - heard.ruled) * _PRIOR_EXPONENT
+        + (1 - heard.familiarity) * _PRIOR_EXPONENT_FOREIGN
+    )
     probabilities *= (mix * len(mix)) ** exponent
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 

@@ -24,7 +24,7 @@ from sertag.labels import in_order
 from sertag.listener import Calibration
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/4"
+SCHEMA = "sertag-model/5"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -82,6 +82,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "centre": np.round(metadata.lines.centre, 4).tolist(),
             "directions": np.round(metadata.lines.directions, 4).tolist(),
             "spread": round(metadata.lines.spread, 4),
+            "unrest": round(metadata.lines.unrest, 4),
         },
         "window": metadata.window,
         "temperature": asdict(metadata.calibration),
@@ -178,13 +179,14 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
 def _lines(document: Any, features: FeatureSettings) -> KnownLines:
     bands = telephone_bands(features)
     size = 2 * (bands.stop - bands.start)
-    spread = float(document["spread"])
-    if not _SMALLEST <= spread <= _GREATEST:
+    spread, unrest = float(document["spread"]), float(document["unrest"])
+    if not (_SMALLEST <= spread <= _GREATEST and 0 <= unrest <= _GREATEST):
         raise ValueError("lines")
     return KnownLines(
         _numbers(document["centre"], (size,), _GREATEST, "lines"),
         _numbers(document["directions"], (len(document["directions"]), size), 1.0, "lines"),
         spread,
+        unrest,
     )
 
 

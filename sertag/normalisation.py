@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sertag.adaptation import RANGE, Voice
+from sertag.adaptation import RANGE, Call
 from sertag.features import FeatureSettings, mean_level
 from sertag.types import BoolArray, FloatArray
 
@@ -25,7 +25,7 @@ class Normalisation:
     mean: FloatArray
     deviation: FloatArray
 
-    def views(self, settings: FeatureSettings, voice: Voice | None = None, familiarity: float = 1.0) -> Views:
+    def views(self, settings: FeatureSettings, call: Call | None = None) -> Views:
         """The network's two views of a call's windows.
 
         In the first the window's own level is taken away, which says more about the microphone than
@@ -35,8 +35,7 @@ class Normalisation:
 
         Args:
             settings: what the columns of the windows' frames are.
-            voice: of the call that the windows are from.
-            familiarity: of the line, from 0 to 1.
+            call: that the windows are from.
         """
         mean = np.stack([self.mean] * VIEWS, axis=1).astype(np.float64)
         deviation = np.stack([self.deviation] * VIEWS, axis=1).astype(np.float64)
@@ -44,12 +43,13 @@ class Normalisation:
         share[: settings.mels] = 1.0
         silence = (-RANGE * share - mean) / deviation
         silence[settings.pitch] = 0.0
-        if voice is not None:
-            mean[:, 1] = voice.trust * voice.mean + (1 - voice.trust) * self.mean
-            mean[: settings.mels, 1] += voice.trust * voice.level
-            share[:, 1] *= 1 - voice.trust
-            deviation[:, 1] = voice.trust * voice.deviation + (1 - voice.trust) * self.deviation
-            mels, share_of_call = slice(settings.mels), (1 - familiarity) * voice.trust
+        if call is not None:
+            voice, trust = call.voice, call.trust
+            mean[:, 1] = trust * voice.mean + (1 - trust) * self.mean
+            mean[: settings.mels, 1] += trust * voice.level
+            share[:, 1] *= 1 - trust
+            deviation[:, 1] = trust * voice.deviation + (1 - trust) * self.deviation
+            mels, share_of_call = slice(settings.mels), (1 - call.familiarity) * trust
             mean[mels, 0] += share_of_call * (voice.mean - self.mean)[mels]
             deviation[mels, 0] += share_of_call * (voice.deviation - self.deviation)[mels]
         arrays = 1 / deviation, -mean / deviation, -share / deviation, silence

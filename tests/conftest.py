@@ -18,7 +18,7 @@ import soundfile
 
 from model_build.corpora import Utterance
 from model_build.dataset import Example, Take
-from sertag.adaptation import CallStatistics, EmotionEffects, Voice
+from sertag.adaptation import Call, CallStatistics, EmotionEffects
 from sertag.familiarity import KnownLines
 from sertag.features import FeatureSettings, telephone_bands
 from sertag.listener import Calibration, Listener
@@ -34,7 +34,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BANDS = telephone_bands(SETTINGS)
 _OUTLINE = 2 * (_BANDS.stop - _BANDS.start)
-EVERY_LINE = KnownLines(np.zeros(_OUTLINE), np.eye(1, _OUTLINE), math.inf)
+EVERY_LINE = KnownLines(np.zeros(_OUTLINE), np.eye(1, _OUTLINE), math.inf, 0.0)
 """To which nothing is foreign."""
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -139,11 +139,11 @@ def network_input(
     frames: FloatArray,
     speech: BoolArray,
     length: int,
-    voice: Voice | None = None,
+    call: Call | None = None,
 ) -> FloatArray:
     """What the network gets of one window."""
     out = np.full((length, SETTINGS.inputs, VIEWS), np.nan, dtype=np.float32)
-    normalisation.views(SETTINGS, voice).fill(out, frames, speech)
+    normalisation.views(SETTINGS, call).fill(out, frames, speech)
     return out
 
 

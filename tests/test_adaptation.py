@@ -12,12 +12,13 @@ from sertag.adaptation import (
     BLOCK_SECONDS,
     Block,
     BlockStream,
+    Call,
     CallStatistics,
     DoubleArray,
     EmotionEffects,
     Voice,
     estimate_mix,
-    ruling_mix,
+    rule,
 )
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
@@ -58,6 +59,10 @@ def described(sums: CallStatistics) -> Voice:
     return sums.voice(MEAN, DEVIATION)
 
 
+def known(caller: Voice) -> Call:
+    return Call(caller, caller.trust(20.0), 1.0)
+
+
 def effects(seed: int = 0) -> EmotionEffects:
     random = np.random.default_rng(seed)
     mean, level, deviation = (random.normal(0, 0.3, shape) for shape in ((3, 66), (3,), (3, 66)))
@@ -76,7 +81,7 @@ def test_clips_add_up_to_the_call() -> None:
     one, other = described(total), described(whole)
     np.testing.assert_allclose(one.mean, other.mean)
     np.testing.assert_allclose(one.deviation, other.deviation)
-    assert (one.level, one.trust) == pytest.approx((other.level, other.trust))
+    assert (one.level, one.seconds) == pytest.approx((other.level, other.seconds))
 
 
 def test_a_voice_is_the_mean_and_deviation_of_its_speech() -> None:
@@ -100,9 +105,9 @@ def test_the_gain_of_the_line_does_not_matter_to_the_second_view(gain: float) ->
         frames, _ = analysed(line)
         caller = described(CallStatistics.of(frames, speech, SETTINGS))
         # A line that is softer is trusted no less, and only partly: the rest is the window's own level.
-        assert 0.4 < caller.trust < 0.7
+        assert 0.4 < caller.trust(20.0) < 0.7
         part = slice(0, 150)
-        seconds.append(network_input(normalisation, frames[part], speech[part], 150, caller))
+        seconds.append(network_input(normalisation, frames[part], speech[part], 150, known(caller)))
     # Where a frame is barely voiced, its pitch may not be found on the softer line.
     assert np.mean(np.abs(seconds[0] - seconds[1])[..., 1] < 0.01) > 0.99
 
@@ -111,7 +116,7 @@ def test_a_voice_louder_than_in_its_call_is_louder_in_the_second_view_alone() ->
     caller = described(statistics(call_of(60.0)))
     normalisation = Normalisation(MEAN, DEVIATION)
     soft, loud = (
-        network_input(normalisation, frames, speech, 150, caller)
+        network_input(normalisation, frames, speech, 150, known(caller))
         for frames, speech in (analysed(call_of(3.0) * np.float32(gain)) for gain in (0.5, 1.0))
     )
     difference = (loud - soft)[20:130, :MELS].mean(axis=(0, 1))
@@ -121,12 +126,13 @@ def test_a_voice_louder_than_in_its_call_is_louder_in_the_second_view_alone() ->
 
 def test_trust_grows_with_the_seconds_of_speech() -> None:
     spoken = statistics(voice(5.0))
-    short, longer = described(spoken), described(spoken + spoken + spoken + spoken)
-    assert 0 < short.trust < longer.trust < 1
+    short, longer = (described(each).trust(20.0) for each in (spoken, spoken + spoken + spoken + spoken))
+    assert 0 < short < longer < 1
     seconds = spoken.counts[0] * SETTINGS.hop_seconds
-    assert short.trust == pytest.approx(seconds / (seconds + 20))
+    assert short == pytest.approx(seconds / (seconds + 20))
+    assert described(spoken).trust(seconds) == pytest.approx(0.5)
     nobody = described(statistics(np.zeros(32_000, dtype=np.float32)))
-    assert nobody.trust == 0
+    assert nobody.trust(20.0) == 0
     assert np.isfinite([*nobody.mean, *nobody.deviation, nobody.level]).all()
 
 
@@ -145,7 +151,7 @@ def test_an_even_mix_changes_nothing() -> None:
     same = effects().remove(caller, np.full(3, 1 / 3), MELS)
     np.testing.assert_allclose(same.mean, caller.mean, atol=1e-9)
     np.testing.assert_allclose(same.deviation, caller.deviation)
-    assert (same.level, same.trust) == pytest.approx((caller.level, caller.trust))
+    assert (same.level, same.seconds) == pytest.approx((caller.level, caller.seconds))
 
 
 def test_one_emotion_throughout_is_taken_out() -> None:
@@ -159,7 +165,7 @@ def test_one_emotion_throughout_is_taken_out() -> None:
         caller.mean[MELS:] - calm.mean[MELS:], known.mean[1, MELS:] * caller.deviation[MELS:], atol=1e-9
     )
     np.testing.assert_allclose(calm.deviation * np.exp(known.deviation[1]), caller.deviation)
-    assert calm.trust == caller.trust
+    assert calm.seconds == caller.seconds
 
 
 def answers(targets: Sequence[int], sure: float) -> DoubleArray:
@@ -195,13 +201,13 @@ def test_a_belief_in_an_even_mix_holds_against_little_evidence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("largest", "believed"), [(0.25, 0.0), (0.35, 0.0), (0.38, 0.2), (0.425, 0.5), (0.5, 1.0), (0.9, 1.0)]
+    ("lead", "rules"), [(0.0, 0.0), (0.16, 0.0), (0.19, 0.25), (0.22, 0.5), (0.28, 1.0), (1.0, 1.0)]
 )
-def test_a_mix_is_believed_as_far_as_one_emotion_rules(largest: float, believed: float) -> None:
-    mix = np.array([largest, *[(1 - largest) / 3] * 3])
-    found = ruling_mix(mix)
-    np.testing.assert_allclose(found, 0.25 + believed * (mix - 0.25), atol=1e-12)
-    assert found.sum() == pytest.approx(1)
+@pytest.mark.parametrize("labels", [2, 6, 8])
+def test_one_emotion_rules_as_far_as_it_leads(labels: int, lead: float, rules: float) -> None:
+    mix = np.full(labels, (1 - lead) / labels)
+    mix[-1] += lead
+    assert rule(mix) == pytest.approx(rules, abs=1e-9)
 
 
 def coarse_frames(count: int, seed: int) -> tuple[FloatArray, BoolArray]:

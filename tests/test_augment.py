@@ -12,7 +12,7 @@ from model_build.augment import (
     telephone,
     vary_speaker,
 )
-from sertag.adaptation import Voice
+from sertag.adaptation import Call, Voice
 from sertag.features import FeatureSettings, frames_of
 from sertag.types import FloatArray
 
@@ -83,14 +83,16 @@ def test_another_speaker_is_another_and_silence_stays_unvoiced() -> None:
 def test_the_voice_of_the_call_moves_with_its_frames() -> None:
     frames = frames_of(voice(2.0), SETTINGS)
     frames = frames[frames[:, SETTINGS.pitch] != 0]
-    caller = Voice(
-        -20.0, frames[:, : SETTINGS.inputs].mean(axis=0).astype(float), np.ones(SETTINGS.inputs), 0.8
+    said = Voice(
+        -20.0, frames[:, : SETTINGS.inputs].mean(axis=0).astype(float), np.ones(SETTINGS.inputs), 40.0
     )
+    caller = Call(said, 0.8, 0.9)
     varied, moved = vary_speaker(frames, caller, SETTINGS, np.random.default_rng(0))
     assert moved is not None
-    np.testing.assert_allclose(moved.mean, varied[:, : SETTINGS.inputs].mean(axis=0), atol=1e-3)
-    assert not np.allclose(moved.mean, caller.mean, atol=1e-3)
-    assert (moved.level, moved.trust) == (-20.0, 0.8)
+    np.testing.assert_allclose(moved.voice.mean, varied[:, : SETTINGS.inputs].mean(axis=0), atol=1e-3)
+    assert not np.allclose(moved.voice.mean, said.mean, atol=1e-3)
+    assert (moved.voice.level, moved.voice.seconds) == (-20.0, 40.0)
+    assert (moved.trust, moved.familiarity) == (0.8, 0.9)
 
 
 def test_a_seed_gives_the_same_variant() -> None:

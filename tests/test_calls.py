@@ -5,7 +5,7 @@ import pytest
 
 from model_build.calls import CallSampler
 from model_build.dataset import Example
-from sertag.adaptation import EmotionEffects, Voice
+from sertag.adaptation import Call, EmotionEffects
 from sertag.normalisation import Normalisation
 
 from conftest import SETTINGS, made_example, made_take
@@ -36,24 +36,20 @@ def speaker(
     ]
 
 
-def voices(
+def calls(
     sampler: CallSampler, example: Example, take: int = 0, draws: int = DRAWS
-) -> tuple[list[Voice], int]:
-    """The voices drawn, and how often there was no call."""
+) -> tuple[list[Call], int]:
+    """The calls drawn, and how often there was none."""
     random = np.random.default_rng(0)
     drawn = [sampler.draw(example, take, random) for _ in range(draws)]
     found = [each for each in drawn if each is not None]
     return found, draws - len(found)
 
 
-def seconds(caller: Voice) -> float:
-    return 20 * caller.trust / (1 - caller.trust)
-
-
 def test_the_kinds_of_calls_have_their_shares() -> None:
     examples = speaker("ann", base=0.5, clips=60)
-    found, nobody = voices(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0])
-    lengths = np.round([seconds(caller) for caller in found])
+    found, nobody = calls(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0])
+    lengths = np.round([caller.voice.seconds for caller in found])
     assert nobody / DRAWS == pytest.approx(0.10, abs=0.02)
     assert np.mean(lengths == 1) * len(found) / DRAWS == pytest.approx(0.15, abs=0.025)
     # All of the speaker's clips; with a second voice on the channel a call may by chance be as long.
@@ -65,22 +61,25 @@ def test_the_kinds_of_calls_have_their_shares() -> None:
 
 def test_the_clip_alone_is_its_own_statistics() -> None:
     examples = speaker("ann", base=0.5)
-    found, _ = voices(CallSampler(examples, NO_EFFECTS, PLAIN), examples[7], draws=100)
+    found, _ = calls(CallSampler(examples, NO_EFFECTS, PLAIN), examples[7], draws=100)
     own = examples[7].takes[0].statistics.voice(PLAIN.mean, PLAIN.deviation)
-    assert sum(np.allclose(caller.mean, own.mean) and caller.level == own.level for caller in found) > 5
+    assert (
+        sum(np.allclose(caller.voice.mean, own.mean) and caller.voice.level == own.level for caller in found)
+        > 5
+    )
 
 
 def test_a_call_is_of_the_takes_own_session() -> None:
     examples = [*speaker("ann", base=0.5, takes=3), *speaker("bob", base=0.5, takes=3)]
     for take in range(3):
-        found, _ = voices(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0], take, draws=300)
-        assert {round(caller.level, 6) for caller in found} == {-20.0 - 20 * take}
+        found, _ = calls(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0], take, draws=300)
+        assert {round(caller.voice.level, 6) for caller in found} == {-20.0 - 20 * take}
 
 
 def test_another_speaker_is_only_ever_a_second_voice() -> None:
     ann, bob = speaker("ann", base=0.2), speaker("bob", base=0.8)
-    found, _ = voices(CallSampler([*ann, *bob], NO_EFFECTS, PLAIN), ann[0])
-    means = np.array([caller.mean[SETTINGS.voicing] for caller in found])
+    found, _ = calls(CallSampler([*ann, *bob], NO_EFFECTS, PLAIN), ann[0])
+    means = np.array([caller.voice.mean[SETTINGS.voicing] for caller in found])
     foreign = means > 0.2 + 1e-6
     # Of six calls in ten every eighth has a second voice, which is Bob's every second time.
     assert foreign.mean() * len(found) / DRAWS == pytest.approx(0.6 * 0.12 * 0.5, abs=0.015)
@@ -90,24 +89,34 @@ def test_another_speaker_is_only_ever_a_second_voice() -> None:
 
 def test_in_some_calls_one_emotion_rules() -> None:
     examples = speaker("ann", base=0.1, step=0.4)
-    found, _ = voices(CallSampler(examples, NO_EFFECTS, PLAIN), examples[1])
-    long = [caller.mean[SETTINGS.voicing] for caller in found if seconds(caller) > 15]
+    found, _ = calls(CallSampler(examples, NO_EFFECTS, PLAIN), examples[1])
+    long = [caller.voice.mean[SETTINGS.voicing] for caller in found if caller.voice.seconds > 15]
     assert np.mean(np.abs(np.array(long) - 0.5) < 0.1) > 0.4
     assert min(long) < 0.2
     assert max(long) > 0.8
 
 
+def test_how_soon_a_call_is_trusted_varies() -> None:
+    examples = speaker("ann", base=0.5)
+    found, _ = calls(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0])
+    halves = np.array([caller.voice.seconds * (1 / caller.trust - 1) for caller in found])
+    assert halves.min() == pytest.approx(3, abs=0.1)
+    assert halves.max() == pytest.approx(30, abs=0.5)
+    assert np.median(halves) == pytest.approx(90**0.5, abs=0.7)
+    assert {caller.familiarity for caller in found} == {1.0}
+
+
 def test_a_speaker_of_one_emotion_makes_calls_too() -> None:
     examples = [example for example in speaker("ann", base=0.5) if example.target == 2]
-    found, _ = voices(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0], draws=200)
-    assert all(np.isfinite(caller.mean).all() for caller in found)
+    found, _ = calls(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0], draws=200)
+    assert all(np.isfinite(caller.voice.mean).all() for caller in found)
 
 
 def test_what_the_calls_emotions_do_is_taken_out_but_for_an_error() -> None:
     examples = [example for example in speaker("ann", base=0.5, clips=90) if example.target == 0]
     effects = EmotionEffects(NOTHING, np.array([6.0, -3.0, -3.0]), NOTHING)
-    found, _ = voices(CallSampler(examples, effects, PLAIN), examples[0])
-    removed = np.array([-20.0 - caller.level for caller in found if seconds(caller) > 15])
+    found, _ = calls(CallSampler(examples, effects, PLAIN), examples[0])
+    removed = np.array([-20.0 - caller.voice.level for caller in found if caller.voice.seconds > 15])
     # All of the call is of the first emotion: 6 dB louder, less the belief in an even mix and the error.
     assert removed.max() < 6
     assert 2 < removed.mean() < 5

@@ -8,6 +8,7 @@ import soxr
 
 from model_build.corpora import Utterance, read_corpora
 from model_build.dataset import CLEAN, FIRST_SESSION, TELEPHONE, Example, Take, Windower, make_examples
+from sertag.adaptation import Call
 from sertag.errors import RecordingError
 from sertag.features import mel_filters
 from sertag.normalisation import Normalisation
@@ -139,7 +140,7 @@ def test_windows_for_training_have_the_networks_shape_and_vary(seconds: float) -
     )
     windower = Windower(SETTINGS, plain, 150)
     before = take.frames.copy()
-    caller = take.statistics.voice(plain.mean, plain.deviation)
+    caller = Call(take.statistics.voice(plain.mean, plain.deviation), 0.5, 1.0)
     one, same, other = np.full((3, 150, SETTINGS.inputs, 2), np.nan, dtype=np.float32)
     for out, seed in ((one, 1), (same, 1), (other, 2)):
         windower.random_window(out, take, caller, np.random.default_rng(seed))
@@ -155,7 +156,7 @@ def test_what_is_masked_is_masked_in_both_views() -> None:
         np.full(SETTINGS.inputs, 7, dtype=np.float32), np.ones(SETTINGS.inputs, dtype=np.float32)
     )
     windower = Windower(SETTINGS, plain, 150)
-    caller = take.statistics.voice(plain.mean, plain.deviation)
+    caller = Call(take.statistics.voice(plain.mean, plain.deviation), 0.5, 1.0)
     shares = []
     for seed in range(20):
         window = np.full((150, SETTINGS.inputs, 2), np.nan, dtype=np.float32)

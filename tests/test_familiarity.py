@@ -23,7 +23,7 @@ SIZE = BANDS.stop - BANDS.start
 def told_apart(mean: float, tilt: float, deviation: float) -> Voice:
     """A voice whose spectrum is louder, tilted, and moves otherwise than the training speakers'."""
     means = TRAINING.mean + TRAINING.deviation * (mean + tilt * np.linspace(-1, 1, SETTINGS.inputs))
-    return Voice(-25.0, means.astype(float), TRAINING.deviation * deviation, 0.5)
+    return Voice(-25.0, means.astype(float), TRAINING.deviation * deviation, 30.0)
 
 
 def test_an_outline_is_the_shape_of_the_spectrum_and_how_it_moves() -> None:
@@ -47,7 +47,7 @@ def test_what_no_telephone_lets_through_is_not_in_the_outline() -> None:
 def test_what_voices_and_emotions_do_makes_no_distance() -> None:
     directions = np.linalg.qr(np.random.default_rng(0).normal(size=(2 * SIZE, 3)))[0].T
     centre = np.random.default_rng(1).normal(size=2 * SIZE)
-    lines = KnownLines(centre, directions[:2], 1.0)
+    lines = KnownLines(centre, directions[:2], 1.0, 0.0)
     assert lines.distance(centre + 5 * directions[0] - 7 * directions[1]) == pytest.approx(0, abs=1e-9)
     odd = lines.distance(centre + 5 * directions[0] + 3 * directions[2])
     assert odd == pytest.approx(3 / np.sqrt(2 * SIZE))
@@ -60,8 +60,19 @@ def test_what_voices_and_emotions_do_makes_no_distance() -> None:
     ("spreads", "familiar"), [(0.0, 1.0), (1.2, 1.0), (1.325, 0.5), (1.45, 0.0), (9.0, 0.0)]
 )
 def test_lines_are_familiar_by_the_spread_of_the_training_speakers(spreads: float, familiar: float) -> None:
-    lines = KnownLines(np.zeros(2 * SIZE), np.eye(1, 2 * SIZE), 1.0)
+    lines = KnownLines(np.zeros(2 * SIZE), np.eye(1, 2 * SIZE), 1.0, 0.0)
     off = np.zeros(2 * SIZE)
     off[1] = 0.4
     lines = replace(lines, spread=lines.distance(off) / max(spreads, 1e-9))
-    assert lines.familiarity(off) == pytest.approx(familiar, abs=1e-3)
+    assert lines.familiarity(off, 30.0) == pytest.approx(familiar, abs=1e-3)
+
+
+def test_the_less_was_said_the_further_off_a_known_line_may_be() -> None:
+    off = np.zeros(2 * SIZE)
+    off[1] = 0.4
+    lines = KnownLines(np.zeros(2 * SIZE), np.eye(1, 2 * SIZE), 1.0, 0.0)
+    distance = lines.distance(off)
+    lines = replace(lines, spread=distance / 2, unrest=distance)
+    # Expected after a second: 1.118 of it, after four 0.707; foreign from 1.45 times that on.
+    found = [lines.familiarity(off, seconds) for seconds in (0.0, 1.0, 4.0, 1e6)]
+    assert found == pytest.approx([1.0, 1.0, (1.45 - 2**0.5) / 0.25, 0.0])

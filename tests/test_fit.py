@@ -137,8 +137,8 @@ def test_other_voices_and_emotions_are_on_known_lines_and_other_lines_are_not() 
     for speaker in (20, 21):
         clips = caller(speaker)
         for call in (clips, clips[::2], clips[1::2]):
-            assert lines.familiarity(outlined(call)) == 1
-        assert lines.familiarity(outlined(caller(speaker, line=3.0))) == 0
+            assert lines.familiarity(outlined(call), 30.0) == 1
+        assert lines.familiarity(outlined(caller(speaker, line=3.0)), 30.0) == 0
     # A speaker's own line is no direction in which voices differ.
     mixed = [clip for speaker in range(12) for clip in caller(speaker, line=9.0 * (speaker == 5))]
     assert fit_lines(mixed, SETTINGS, PLAIN, 1).spread > 1.5 * lines.spread
@@ -169,6 +169,6 @@ def test_a_small_corpus_of_its_own_line_is_known_too() -> None:
         for clip in caller(speaker, line=3.0)
     ]
     lines = fit_lines([*many, *few], SETTINGS, PLAIN, 1)
-    assert lines.familiarity(outlined(caller(20))) == 1
-    assert lines.familiarity(outlined(caller(21, line=3.0))) == 1
-    assert fit_lines(many, SETTINGS, PLAIN, 1).familiarity(outlined(caller(21, line=3.0))) == 0
+    assert lines.familiarity(outlined(caller(20)), 30.0) == 1
+    assert lines.familiarity(outlined(caller(21, line=3.0)), 30.0) == 1
+    assert fit_lines(many, SETTINGS, PLAIN, 1).familiarity(outlined(caller(21, line=3.0)), 30.0) == 0

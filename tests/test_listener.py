@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sertag.adaptation import CallStatistics, EmotionEffects, estimate_mix
+from sertag.adaptation import Call, CallStatistics, EmotionEffects, estimate_mix
 from sertag.familiarity import outline
 from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage, softmax
 from sertag.model import Model
@@ -76,7 +76,7 @@ def test_probabilities_add_up_to_1(count: int) -> None:
         np.testing.assert_allclose(heard.sum(axis=1), 1)
 
 
-def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_is_frequent() -> None:
+def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_rules() -> None:
     call = windows(12)
     nobody = made_take(3.0, speech=False).statistics
     heard = listener().listen(call, nobody)
@@ -85,6 +85,7 @@ def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_is_frequent
     plain = listener().alone(call)
     mix = estimate_mix(plain, np.ones(12), 20.0)
     lifted = np.log(listener().in_call(call, nobody) / plain)
+    assert heard.ruled == 1
     # As a prior would that goes with a power of the mix: labels gain by their share in the call alone.
     gain = lifted - lifted.mean(axis=1, keepdims=True)
     wanted = np.log(mix) - np.log(mix).mean()
@@ -99,10 +100,12 @@ def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
     call = windows(12)
     statistics = sums(call)
     voice = statistics.voice(listener().normalisation.mean, listener().normalisation.deviation)
-    voice = replace(voice, trust=(36 / 56) ** 1.5)
     heard = listener().listen(call, statistics)
-    assert heard.trust == pytest.approx(voice.trust)
-    np.testing.assert_allclose(heard.logits, listener().logits(call, voice), rtol=1e-5)
+    assert heard.trust == pytest.approx(36 / 56)
+    assert (heard.familiarity, heard.ruled) == (1, 1)
+    np.testing.assert_allclose(
+        heard.logits, listener().logits(call, Call(voice, heard.trust, 1.0)), rtol=1e-5
+    )
     assert not np.allclose(heard.logits, listener().logits(call), atol=0.1)
     np.testing.assert_allclose(
         listener().in_call(call, statistics),
@@ -193,15 +196,31 @@ def test_on_a_foreign_line_the_first_view_is_the_calls_too() -> None:
     np.testing.assert_allclose(shapes[0], shapes[1], atol=0.01)
 
 
-def test_what_is_frequent_on_a_foreign_line_becomes_less_likely() -> None:
+def test_what_is_frequent_becomes_less_likely_but_where_it_rules() -> None:
     logits = np.tile([2.0, 1.0, 0.0], (100, 1))
-    known, foreign = (
-        call_probabilities(CallLogits(logits, 1.0, familiarity), np.ones(100), Calibration(1.0, 1.0))
-        for familiarity in (1.0, 0.0)
+    ruled, even, foreign = (
+        call_probabilities(CallLogits(logits, 1.0, *call), np.ones(100), Calibration(1.0, 1.0))
+        for call in ((1.0, 1.0), (1.0, 0.0), (0.0, 0.0))
     )
     plain = softmax(logits)
-    assert known[0, 0] > plain[0, 0] > foreign[0, 0]
-    assert foreign[0, 2] > plain[0, 2] > known[0, 2]
+    assert ruled[0, 0] > plain[0, 0] > even[0, 0] > foreign[0, 0]
+    assert foreign[0, 2] > even[0, 2] > plain[0, 2] > ruled[0, 2]
+
+
+def test_a_call_that_one_emotion_rules_is_trusted_later() -> None:
+    call = windows(12)
+    even = plain_listener(by_bands, 3, Calibration(1e3, 1e3)).listen(call, sums(call))
+    ruled = plain_listener(sure_of_the_first, 3, Calibration(1, 1)).listen(call, sums(call))
+    assert (even.ruled, ruled.ruled) == (0, 1)
+    assert (even.trust, ruled.trust) == pytest.approx((36 / 44, 36 / 56))
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_foreign_lines_own_statistics_count_at_once_but_never_fully(count: int) -> None:
+    call = windows(count)
+    heard = on_a_line(plain_listener(by_bands, 3, WARM), call, 0.0).listen(call, sums(call))
+    assert heard.familiarity == heard.ruled == 0
+    assert heard.trust == pytest.approx(0.65 * 3 * count / (3 * count + 0.6))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ LINES = {
     "centre": METADATA.lines.centre.tolist(),
     "directions": METADATA.lines.directions.tolist(),
     "spread": METADATA.lines.spread,
+    "unrest": METADATA.lines.unrest,
 }
 
 
@@ -168,6 +169,8 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"normalisation": {**NORMALISATION, "deviation": 10**400}},
         {"lines": {**LINES, "spread": 0.0}},
         {"lines": {**LINES, "spread": "wide"}},
+        {"lines": {**LINES, "unrest": -0.1}},
+        {"lines": {**LINES, "unrest": float("inf")}},
         {"lines": {**LINES, "centre": LINES["centre"][1:]}},
         {"lines": {**LINES, "directions": [row[1:] for row in LINES["directions"]]}},
         {"lines": {**LINES, "directions": [[2.0, *row[1:]] for row in LINES["directions"]]}},
@@ -189,7 +192,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/4'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/5'"
     ):
         Model(str(path))
 

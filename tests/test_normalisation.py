@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sertag.adaptation import RANGE, Voice
+from sertag.adaptation import RANGE, Call, Voice
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import VIEWS, Normalisation
 from sertag.speech import speech_frames
@@ -19,11 +19,12 @@ OTHER = Normalisation(
 )
 
 
-def someone(trust: float) -> Voice:
-    return Voice(-25.0, np.linspace(-40, -30, SETTINGS.inputs), np.linspace(9, 8, SETTINGS.inputs), trust)
+def someone(trust: float, familiarity: float = 1.0) -> Call:
+    voice = Voice(-25.0, np.linspace(-40, -30, SETTINGS.inputs), np.linspace(9, 8, SETTINGS.inputs), 60.0)
+    return Call(voice, trust, familiarity)
 
 
-def views(frames: FloatArray, caller: Voice | None, normalisation: Normalisation = OTHER) -> FloatArray:
+def views(frames: FloatArray, caller: Call | None, normalisation: Normalisation = OTHER) -> FloatArray:
     speech = np.ones(len(frames), dtype=bool)
     return network_input(normalisation, frames, speech, len(frames), caller)
 
@@ -49,10 +50,10 @@ def test_padding_is_silence() -> None:
 
 def test_input_is_left_alone() -> None:
     frames, caller = frames_of(voice(1.0), SETTINGS), someone(0.5)
-    before, mean = frames.copy(), caller.mean.copy()
+    before, mean = frames.copy(), caller.voice.mean.copy()
     network_input(PLAIN, frames, np.zeros(len(frames), dtype=bool), 150, caller)
     assert np.array_equal(frames, before)
-    assert np.array_equal(caller.mean, mean)
+    assert np.array_equal(caller.voice.mean, mean)
 
 
 def test_without_a_call_both_views_are_the_same() -> None:
@@ -68,7 +69,7 @@ def test_the_second_view_follows_the_voice_as_far_as_it_is_trusted() -> None:
     for out in (nothing, half, fully):
         assert np.array_equal(out[..., 0], alone[..., 0])
     np.testing.assert_allclose(nothing[..., 1], alone[..., 1], atol=1e-4)
-    caller, mels = someone(1), SETTINGS.mels
+    caller, mels = someone(1).voice, SETTINGS.mels
     expected = (frames[:, :mels] - caller.level - caller.mean[:mels]) / caller.deviation[:mels]
     # What is much softer counts as silence.
     heard = frames[:, :mels] > -90
