@@ -253,6 +253,17 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[1] == "0"
 
 
+@pytest.mark.parametrize("command", ["--help", "models", "models default", "models --json"])
+def test_a_closed_pipe_ends_every_command_quietly(command: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"'{SERTAG}' {command} | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.001, 0.002, 0.005, 0.2])
 def test_an_interrupted_scan_to_standard_output_ends(tmp_path: Path, delay: float) -> None:
     write_endless(tmp_path / "calls/long.wav")

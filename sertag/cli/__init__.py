@@ -53,6 +53,11 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):
+        # Whoever reads our output has had enough; Typer makes an exit of that.
+        drop(sys.stdout)
+        status = 0
     except SertagError as error:
         _complain(error.message)
         status = error.exit_status

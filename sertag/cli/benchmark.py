@@ -37,7 +37,7 @@ def benchmark(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
-    """Measure how fast sertag is on this machine, with recordings that it makes: about a minute.
+    """Measure how fast sertag is on this machine, with recordings that it makes: in some three minutes.
 
     Speeds are in seconds of audio per second, of all channels together. The floor is what the same recordings
     cost any tool: decoding them, and a short Fourier transform every 20 ms.

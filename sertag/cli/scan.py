@@ -250,10 +250,6 @@ def scan(
             raise progress.interrupted(
                 destination.journal if destination else None, overwrite=overwrite
             ) from None
-        except BrokenPipeError:
-            # Whoever reads our output has had enough.
-            drop(sys.stdout)
-            raise typer.Exit from None
     progress.conclude(totals)
     raise typer.Exit(3 if totals.failed else 0)
 
