@@ -13,7 +13,7 @@ from sertag.features import FeatureSettings
 from sertag.listener import EVEN_VOICE
 from sertag.normalisation import Normalisation
 
-_HALF_TRUST_SECONDS = 3.0, 30.0
+_HALF_TRUST_SECONDS = 20.0
 
 
 class CallSampler:
@@ -21,8 +21,7 @@ class CallSampler:
 
     None for 10 % of windows, the clip alone for 15 %, all clips of the speaker for 15 %, else a call of 5
     to 40 clips: in 60 % of these one emotion rules with 40 to 95 %, in every eighth a second voice speaks
-    on the channel. At run time the mix of emotions is a guess, so here it is the truth with errors; and
-    how soon a call is trusted varies, so that run time may trust calls of one kind sooner than others.
+    on the channel. At run time the mix of emotions is a guess, so here it is the truth with errors.
     """
 
     def __init__(
@@ -86,8 +85,7 @@ class CallSampler:
         guessed = (1 - error) * counts + error * counts.sum() * random.dirichlet(np.ones(labels))
         mix = (guessed + EVEN_VOICE / labels) / (counts.sum() + EVEN_VOICE)
         voice = self._effects.remove(voice, rule(mix) * mix, settings.mels)
-        half = np.exp(random.uniform(*np.log(_HALF_TRUST_SECONDS)))
-        return Call(voice, voice.trust(half), 1.0)
+        return Call(voice, voice.trust(_HALF_TRUST_SECONDS), 1.0)
 
 
 def _row(statistics: CallStatistics) -> DoubleArray:
