@@ -97,6 +97,8 @@ def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: Training
     corpora = read_corpora(folders)
     labels = in_order(utterance.emotion for utterance in corpora.utterances)
     parts = parts_of(recipe.protocol, corpora.utterances)
+    if len(labels) < 2:
+        raise UsageError(f"every recording is labelled {labels[0]}; training needs two emotions at least")
     heard, undecoded = _read(corpora.utterances, labels, features, recipe.seed, observer)
     skipped = {**corpora.skipped, **undecoded}
     corpora = corpora.only(heard)

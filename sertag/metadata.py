@@ -133,7 +133,7 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
         raise ModelError(f"{path}: its network is damaged (checksum differs); make or fetch the file again")
     labels = tuple(document["labels"])
     valence = tuple(document["valence"])
-    if labels != in_order(labels) or len(valence) != len(labels):
+    if labels != in_order(labels) or len(labels) < 2 or len(valence) != len(labels):
         raise ValueError("labels")
     if not all(type(value) is int and value in (-1, 0, 1) for value in valence):
         raise ValueError("valence")

@@ -184,7 +184,7 @@ def test_ctrl_c_before_the_first_epoch_writes_nothing(tmp_path: Path) -> None:
     out = tmp_path / "none.tflite"
     for number in range(1001, 1040):
         for take in range(20):
-            name = f"{number}_{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[take]}AA_ANG_XX.flac"
+            name = f"{number}_{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[take]}AA_{('ANG', 'SAD')[take % 2]}_XX.flac"
             write(tmp_path / "large" / name, voice(5.0))
     process = subprocess.Popen(
         [SERTAG, "build-model", tmp_path / "large", "--out", out],
@@ -207,6 +207,7 @@ def test_ctrl_c_before_the_first_epoch_writes_nothing(tmp_path: Path) -> None:
         (["nowhere", "--out", "m.tflite"], 2, "nowhere: no such folder"),
         (["nothing", "--out", "m.tflite"], 2, "nothing: no recording with the name of a known corpus"),
         (["two", "--out", "m.tflite"], 2, "2 speakers found; training, validation and test need one each"),
+        (["angry", "--out", "m.tflite"], 2, "every recording is labelled angry; training needs two emotions"),
         (["two", "--out", "m.bin"], 2, "--out m.bin: a model's name ends in .tflite"),
         (
             ["two", "--out", "no/m.tflite"],
@@ -224,6 +225,9 @@ def test_one_clear_line(
     for name in ("1001_DFA_ANG_XX.flac", "1002_DFA_ANG_XX.flac"):
         (tmp_path / "two").mkdir(exist_ok=True)
         shutil.copy(corpus / "deep" / name, tmp_path / "two")
+    (tmp_path / "angry").mkdir()
+    for speaker in SPEAKERS:
+        shutil.copy(corpus / "deep" / f"{speaker}_DFA_ANG_XX.flac", tmp_path / "angry")
     done = cli("build-model", *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"sertag: {line}")

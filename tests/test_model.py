@@ -130,6 +130,7 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"schema": "sertag-model/99"},
         {"labels": ["sad", "angry"]},
         {"labels": 3},
+        {"labels": ["sad"], "valence": [-1]},
         {"features": {"mels": 10}},
         {"window": 1.0},
         {"temperature": 0},
