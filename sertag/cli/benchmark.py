@@ -24,7 +24,7 @@ def benchmark(
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="In the sizes of real archives, and how cost grows; up to an hour, 3 GB."
+            "--full", help="In the sizes of real archives, and how cost grows; 20 minutes to an hour, 3 GB."
         ),
     ] = False,
     recordings: Annotated[
