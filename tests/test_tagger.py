@@ -115,16 +115,20 @@ def test_tagging_others_in_between_changes_nothing() -> None:
     assert same(first, Tagger().tag(SAMPLES / "voice-memo.flac"))
 
 
-def test_a_telephone_call_is_tagged_as_it_is_when_resampled(tmp_path: Path) -> None:
+# Adaptation magnifies what the highest bands differ by; on real calls no probability differs by .01.
+@pytest.mark.parametrize(("adapt", "tolerance"), [(False, 0.005), (True, 0.03)])
+def test_a_telephone_call_is_tagged_as_it_is_when_resampled(
+    tmp_path: Path, adapt: bool, tolerance: float
+) -> None:
     samples = np.concatenate([voice(15.0, rate=8_000, pitch=pitch, seed=3) for pitch in (120.0, 220.0)])
     call = write(tmp_path / "a.wav", samples, 8_000, subtype="ULAW")
     decoded = soundfile.read(call, dtype="float32")[0]
     wide = write(tmp_path / "b.wav", soxr.resample(decoded, 8_000, 16_000), subtype="FLOAT")
-    found, expected = (Tagger().tag(path).channels[0].windows for path in (call, wide))
+    found, expected = (Tagger(adapt=adapt).tag(path).channels[0].windows for path in (call, wide))
     for one, other in zip(found, expected, strict=True):
         assert NO_SPEECH not in (one.emotion, other.emotion)
         assert (one.speech, one.level) == (other.speech, other.level)
-        assert one.probabilities == pytest.approx(other.probabilities, abs=0.02)
+        assert one.probabilities == pytest.approx(other.probabilities, abs=tolerance)
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.4, 2.9, 3.0, 3.001, 4.5, 4.51])
