@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 from model_build.corpora import read_corpora
 from model_build.split import split_speakers
 from sertag import Tagger
+from sertag.cli.build_model import build_model
 
 from conftest import SERTAG, Cli, voice, write
 
@@ -247,6 +249,12 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path) -> None
         done.stderr
         == "sertag: build-model needs TensorFlow 2.15 (Python 3.11): pip install 'sertag[build]'\n"
     )
+
+
+def test_the_command_trains_as_long_as_the_recipe() -> None:
+    from model_build.train import TrainingSettings
+
+    assert signature(build_model).parameters["epochs"].default == TrainingSettings().epochs
 
 
 def test_no_speaker_is_on_two_sides_and_the_split_is_fixed(corpus: Path) -> None:

@@ -144,6 +144,15 @@ def test_other_voices_and_emotions_are_on_known_lines_and_other_lines_are_not() 
     assert fit_lines(mixed, SETTINGS, PLAIN, 1).spread > 1.5 * lines.spread
 
 
+def test_single_clips_lie_further_off_than_calls_by_what_is_said_in_them() -> None:
+    lines = fit_lines([clip for speaker in range(12) for clip in caller(speaker)], SETTINGS, PLAIN, 1)
+    clips = [outlined([clip]) for speaker in (20, 21) for clip in caller(speaker)]
+    squares = np.mean([lines.distance(clip) ** 2 for clip in clips])
+    assert squares > 2 * lines.spread**2
+    # Each has two seconds.
+    assert lines.spread**2 + lines.unrest**2 / 2 == pytest.approx(squares, rel=0.25)
+
+
 def test_directions_are_as_many_as_the_speakers_can_show() -> None:
     for speakers, count in ((1, 1), (8, 2), (40, 8)):
         clips = [clip for speaker in range(speakers) for clip in caller(speaker)[:2]]

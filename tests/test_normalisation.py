@@ -19,9 +19,9 @@ OTHER = Normalisation(
 )
 
 
-def someone(trust: float, familiarity: float = 1.0) -> Call:
+def someone(trust: float) -> Call:
     voice = Voice(-25.0, np.linspace(-40, -30, SETTINGS.inputs), np.linspace(9, 8, SETTINGS.inputs), 60.0)
-    return Call(voice, trust, familiarity)
+    return Call(voice, trust, 1.0)
 
 
 def views(frames: FloatArray, caller: Call | None, normalisation: Normalisation = OTHER) -> FloatArray:
