@@ -19,7 +19,7 @@ class NetworkSettings:
     filters: tuple[int, int, int] = (8, 32, 48)
     dense: int = 96
     lstm: int = 64
-    dropout: float = 0.2
+    dropout: float = 0.1
 
 
 def build_network(

@@ -23,7 +23,7 @@ from sertag.types import FloatArray
 class TrainingSettings:
     """How the network is trained."""
 
-    epochs: int = 130
+    epochs: int = 140
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
