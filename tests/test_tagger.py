@@ -115,8 +115,8 @@ def test_tagging_others_in_between_changes_nothing() -> None:
     assert same(first, Tagger().tag(SAMPLES / "voice-memo.flac"))
 
 
-# Adaptation magnifies what the highest bands differ by; on real calls no probability differs by .01.
-@pytest.mark.parametrize(("adapt", "tolerance"), [(False, 0.005), (True, 0.03)])
+# Adaptation magnifies what the highest bands differ by; on three real calls no probability differs by .01.
+@pytest.mark.parametrize(("adapt", "tolerance"), [(False, 0.01), (True, 0.03)])
 def test_a_telephone_call_is_tagged_as_it_is_when_resampled(
     tmp_path: Path, adapt: bool, tolerance: float
 ) -> None:
