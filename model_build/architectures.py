@@ -14,12 +14,18 @@ layers = tf.keras.layers
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Sizes of the network."""
+    """Sizes of the network; ``context`` counts the convolutions over time before the LSTM."""
 
     filters: tuple[int, int, int] = (8, 32, 48)
     dense: int = 96
+    context: int = 0
+    width: int = 128
     lstm: int = 64
     dropout: float = 0.1
+
+
+TAUGHT = NetworkSettings(filters=(12, 32, 64), dense=128, context=2)
+"""Room for what a teacher says; from labels alone so large a network learns no more than the small one."""
 
 
 def build_network(
@@ -57,6 +63,11 @@ def build_network(
     pitch = layers.Conv1D(16, 5, strides=2, padding="same", activation="relu")(pitch)
     pitch = layers.Conv1D(16, 5, strides=4, padding="same", activation="relu")(pitch)
     x = layers.Concatenate()([mel, pitch])
+    for number in range(network.context):
+        # Much cheaper in tflite-runtime than an LSTM of more units.
+        wider = layers.Conv1D(network.width, 3, padding="same", use_bias=False)(x)
+        wider = layers.ReLU()(layers.BatchNormalization()(wider))
+        x = layers.Add()([x, wider]) if number else wider
     x = layers.Dropout(network.dropout)(x)
     x = layers.LSTM(network.lstm, return_sequences=True, unroll=unroll)(x)
     x = layers.Dropout(network.dropout)(x)

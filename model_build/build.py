@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from model_build.architectures import NetworkSettings
+from model_build.architectures import TAUGHT, NetworkSettings
 from model_build.calibrate import calibrate, mean_calibration
 from model_build.card import model_card
 from model_build.convert import QUANTISATION, check_operators, check_runs, convert
@@ -24,6 +24,7 @@ from model_build.figures import Figures, measure_part
 from model_build.fit import fit_effects, fit_lines, fit_normalisation
 from model_build.observer import Observer
 from model_build.protocol import Part, Protocol, parts_of
+from model_build.teacher import lessons_of
 from model_build.train import TrainingObserver, TrainingSettings, train
 from sertag import __version__
 from sertag.errors import RecordingError, UsageError
@@ -49,6 +50,7 @@ class Recipe:
     window: float
     epochs: int
     seed: int
+    teacher: bool
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: Training
     parts = parts_of(recipe.protocol, corpora.utterances)
     if len(labels) < 2:
         raise UsageError(f"every recording is labelled {labels[0]}; training needs two emotions at least")
-    heard, undecoded = _read(corpora.utterances, labels, features, recipe.seed, observer)
+    heard, undecoded = _read(corpora.utterances, labels, features, recipe, observer)
     skipped = {**corpora.skipped, **undecoded}
     corpora = corpora.only(heard)
     described = _describe(corpora)
@@ -142,7 +144,7 @@ def _read(
     utterances: Sequence[Utterance],
     labels: Sequence[str],
     features: FeatureSettings,
-    seed: int,
+    recipe: Recipe,
     observer: Observer,
 ) -> tuple[dict[Utterance, Example], dict[str, int]]:
     """Examples of all usable utterances, and how many could not be decoded, by reason."""
@@ -150,7 +152,13 @@ def _read(
     heard: dict[Utterance, Example] = {}
     observer.stage("reading", len(utterances))
     for result in make_examples(
-        utterances, labels, features, sessions=SESSIONS, seed=seed, workers=os.cpu_count() or 1
+        utterances,
+        labels,
+        features,
+        sessions=SESSIONS,
+        seed=recipe.seed,
+        workers=os.cpu_count() or 1,
+        teacher=recipe.teacher,
     ):
         if isinstance(result, RecordingError):
             skipped[result.code] += 1
@@ -182,8 +190,20 @@ def _fit(
     lines = fit_lines(training, features, normalisation, recipe.seed)
     windower = Windower(features, normalisation, features.frames_in(recipe.window))
     settings = TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)
+    lessons = {}
+    if recipe.teacher:
+        observer.stage(f"{part.name}: lessons", 1)
+        lessons = lessons_of(training, len(labels), recipe.seed)
+        observer.step()
     trained = train(
-        _balanced(training), windower, effects, settings, NetworkSettings(), name=part.name, observer=observer
+        _balanced(training),
+        windower,
+        effects,
+        settings,
+        _network_settings(recipe),
+        lessons,
+        name=part.name,
+        observer=observer,
     )
     if not trained.history:
         raise KeyboardInterrupt
@@ -199,6 +219,10 @@ def _fit(
     listener = calibrate(listener, [example for example in validation if example.has_speech])
     silent = len(given) - len(training)
     return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)
+
+
+def _network_settings(recipe: Recipe) -> NetworkSettings:
+    return TAUGHT if recipe.teacher else NetworkSettings()
 
 
 def _balanced(examples: Sequence[Example]) -> list[Example]:
@@ -242,7 +266,7 @@ def _metadata(
             "command": asdict(recipe),
             "training": {
                 **asdict(TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)),
-                **asdict(NetworkSettings()),
+                **asdict(_network_settings(recipe)),
                 "sessions": SESSIONS,
             },
             "epochs": fitted.epochs,

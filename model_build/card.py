@@ -16,6 +16,12 @@ _ACTED = """\
 The speech it learnt from is acted: a few sentences, said on demand. Real anger, on a real telephone,
 sounds different.
 """
+_TAUGHT = """\
+Beside the labels the network learnt what the encoder of Moonshine tiny (Jeffries et al. 2024; MIT licence)
+hears in the training clips, and what a classifier on it answers that was fitted on other training
+speakers. The encoder learnt to transcribe English, from recordings without emotion labels; whether voices
+of these corpora were among them is not known. Nothing of it is in the file.
+"""
 _LIMITS = """\
 A voice does not show what a person feels. Languages, ages, accents and recording
 conditions that are not in the data were not measured. The error rates above hold for speakers like
@@ -147,10 +153,14 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
     yield ""
     yield "## Training"
     yield ""
-    options = " ".join(f"--{name} {value}" for name, value in about["command"].items())
+    command = dict(about["command"])
+    taught = command.pop("teacher", False)
+    options = " ".join([*(f"--{name} {value}" for name, value in command.items()), *["--teacher"] * taught])
     yield f"`sertag build-model CORPUS... --out MODEL.tflite {options}`"
     yield ""
     yield ", ".join(f"{name} {value}" for name, value in about["training"].items()) + "."
+    if taught:
+        yield _TAUGHT
     calibration = metadata.calibration
     yield f"Temperatures: {calibration.one_clip:.3f} for one clip, {calibration.adapted:.3f} adapted."
     yield ""

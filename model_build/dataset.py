@@ -7,10 +7,11 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial, reduce
+from dataclasses import dataclass, field
+from functools import cache, partial, reduce
 from itertools import groupby
 from operator import add
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -24,7 +25,10 @@ from sertag.errors import RecordingError
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
 from sertag.speech import speech_frames
-from sertag.types import BoolArray, FloatArray
+from sertag.types import BoolArray, FloatArray, HalfArray
+
+if TYPE_CHECKING:
+    from model_build.encoder import SpeechEncoder
 
 CLEAN, TELEPHONE, FIRST_SESSION = 0, 1, 2
 """Takes of an example: as it is, through an 8 kHz mu-law telephone, and then in augmented sessions."""
@@ -34,18 +38,25 @@ _SESSION_CLIPS = 200
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """One recording of an utterance: frames ``(n, columns)``, which are speech ``(n,)``, statistics."""
+    """One recording of an utterance: frames ``(n, columns)``, which are speech ``(n,)``, statistics.
+
+    ``heard`` is the teacher's summary, and empty where there is no teacher.
+    """
 
     frames: FloatArray
     speech: BoolArray
     statistics: CallStatistics
+    heard: HalfArray = field(default_factory=lambda: np.empty(0, dtype=np.float16))
 
     @classmethod
-    def of(cls, samples: FloatArray, settings: FeatureSettings) -> Take:
+    def of(cls, samples: FloatArray, settings: FeatureSettings, encoder: SpeechEncoder | None = None) -> Take:
         """The take of samples (1-D, full scale 1.0)."""
         frames = frames_of(samples, settings)
         speech = speech_frames(frames, settings)
-        return cls(frames, speech, CallStatistics.of(frames, speech, settings))
+        statistics = CallStatistics.of(frames, speech, settings)
+        if encoder is None:
+            return cls(frames, speech, statistics)
+        return cls(frames, speech, statistics, encoder.summary(samples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +81,7 @@ def make_examples(
     sessions: int,
     seed: int,
     workers: int,
+    teacher: bool = False,
 ) -> Iterator[Example | RecordingError]:
     """Decodes and analyses utterances on several processes, speaker by speaker.
 
@@ -80,6 +92,7 @@ def make_examples(
         sessions: how many augmented takes to make of each.
         seed: of the augmentation.
         workers: how many processes to use.
+        teacher: whether the teacher hears every take too.
 
     Yields:
         An example, or the reason why the recording gives none, per utterance.
@@ -90,7 +103,7 @@ def make_examples(
         speakers = list(clips)
         groups += [speakers[at : at + _SESSION_CLIPS] for at in range(0, len(speakers), _SESSION_CLIPS)]
     seeds = np.random.SeedSequence(seed).spawn(len(groups))
-    work = partial(_takes, settings=settings, sessions=sessions)
+    work = partial(_takes, settings=settings, sessions=sessions, teacher=teacher)
     # Started afresh, not forked: a fork of a process that runs TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
@@ -105,15 +118,29 @@ def make_examples(
 
 
 def _takes(
-    group: Sequence[Utterance], seed: np.random.SeedSequence, *, settings: FeatureSettings, sessions: int
+    group: Sequence[Utterance],
+    seed: np.random.SeedSequence,
+    *,
+    settings: FeatureSettings,
+    sessions: int,
+    teacher: bool,
 ) -> list[tuple[Take, ...] | RecordingError]:
     decoded = [_samples(utterance, settings.sample_rate) for utterance in group]
     clips = [samples for samples in decoded if not isinstance(samples, RecordingError)]
     random = np.random.default_rng(seed)
     versions = [clips, [through_telephone(clip, settings.sample_rate) for clip in clips]]
     versions += [augment(clips, settings.sample_rate, random) for _ in range(sessions)]
-    takes = (tuple(Take.of(clip, settings) for clip in take) for take in zip(*versions, strict=True))
+    encoder = _encoder() if teacher else None
+    takes = (tuple(Take.of(clip, settings, encoder) for clip in take) for take in zip(*versions, strict=True))
     return [samples if isinstance(samples, RecordingError) else next(takes) for samples in decoded]
+
+
+@cache
+def _encoder() -> SpeechEncoder:
+    # Few need what it needs.
+    from model_build.encoder import SpeechEncoder
+
+    return SpeechEncoder()
 
 
 def _samples(utterance: Utterance, rate: int) -> FloatArray | RecordingError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from model_build.calls import CallSampler
 from model_build.dataset import CLEAN, FIRST_SESSION, TELEPHONE, Example, Windower
 from model_build.observer import Observer
 from model_build.tasks import Tasks
+from model_build.teacher import TEACHER_SHARE, Lesson
 from sertag.adaptation import EmotionEffects
 from sertag.normalisation import VIEWS
 from sertag.types import FloatArray
@@ -29,6 +30,7 @@ class TrainingSettings:
     weight_decay: float = 2e-2
     label_smoothing: float = 0.1
     task_weight: float = 0.2
+    hearing_weight: float = 0.5
     seed: int = 1
 
 
@@ -62,13 +64,15 @@ def train(
     effects: EmotionEffects,
     settings: TrainingSettings,
     network_settings: NetworkSettings,
+    lessons: Mapping[Example, Lesson],
     *,
     name: str,
     observer: TrainingObserver,
 ) -> Training:
     """Adam with decoupled weight decay, categorical cross-entropy, one learning-rate cycle.
 
-    Beside the emotion the network learns the tasks of :mod:`model_build.tasks` from what it pools.
+    Beside the emotion the network learns the tasks of :mod:`model_build.tasks` from what it pools, and where
+    there are lessons, what the teacher hears. Its answers are then a share of the target.
 
     The cycle ends at a rate of next to nothing, so the last weights are kept: no speakers are spent on
     choosing an epoch. Ctrl-C ends the training after the last whole epoch.
@@ -83,24 +87,29 @@ def train(
     rate = OneCycle(settings.learning_rate, steps)
     optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    loss_of = tf.keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=settings.label_smoothing
-    )
-
     tasks = Tasks.of([example.utterance for example in training])
     pooled = network.layers[-1].input
+    sizes = [size for size in tasks.sizes if size]
+    if lessons:
+        sizes.append(next(iter(lessons.values())).columns)
     learner = tf.keras.Model(
         network.input,
-        [network.output, *(tf.keras.layers.Dense(size)(pooled) for size in tasks.sizes if size)],
+        [network.output, *(tf.keras.layers.Dense(size)(pooled) for size in sizes)],
     )
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(windows: tf.Tensor, targets: tf.Tensor, others: list[tf.Tensor]) -> tf.Tensor:
+    def step(
+        windows: tf.Tensor, targets: tf.Tensor, others: list[tf.Tensor], heard: list[tf.Tensor]
+    ) -> tf.Tensor:
         with tf.GradientTape() as tape:
             outputs = learner(windows, training=True)
             # Of a single output Keras makes no list.
             logits, *answers = outputs if isinstance(outputs, list) else [outputs]
-            loss = loss_of(targets, logits)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            if heard:
+                hearing, weights = heard
+                errors = weights * tf.square(answers.pop() - hearing)
+                loss += settings.hearing_weight * tf.reduce_mean(tf.reduce_sum(errors, axis=1))
             for expected, answer in zip(others, answers, strict=True):
                 entropy = tf.nn.softmax_cross_entropy_with_logits(expected, answer)
                 # A row of zeros, where the answer is unknown, has a loss of 0 but a gradient.
@@ -117,10 +126,9 @@ def train(
     try:
         for number in range(1, settings.epochs + 1):
             losses = []
-            for chosen, windows in _batches(training, calls, windower, settings.batch, random):
-                targets = np.eye(classes, dtype=np.float32)[[example.target for example in chosen]]
-                others = tasks.targets([example.utterance for example in chosen])
-                losses.append(float(step(windows, targets, [each for each in others if each.shape[1]])))
+            for batch in _batches(training, calls, windower, settings.batch, random):
+                goals = _goals(batch, classes, settings.label_smoothing, tasks, lessons)
+                losses.append(float(step(batch.windows, *goals)))
                 observer.step()
             history.append(Epoch(number, float(np.mean(losses))))
             weights = network.get_weights()
@@ -132,23 +140,52 @@ def train(
     return Training(looped, tuple(history), interrupted)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Windows ``(batch, length, inputs, VIEWS)``, and whose, of which takes, in calls of what trust."""
+
+    examples: list[Example]
+    takes: list[int]
+    trusts: list[float]
+    windows: FloatArray
+
+
 def _batches(
     examples: Sequence[Example],
     calls: CallSampler,
     windower: Windower,
     size: int,
     random: np.random.Generator,
-) -> Iterator[tuple[list[Example], FloatArray]]:
+) -> Iterator[_Batch]:
     """One random window of one random take of every example, in random order."""
     order = random.permutation(len(examples))
     for at in range(0, max(size, len(order) - size + 1), size):
         chosen = [examples[index] for index in order[at : at + size]]
         windows = np.empty((len(chosen), windower.length, windower.settings.inputs, VIEWS), dtype=np.float32)
+        batch = _Batch(chosen, [], [], windows)
         for window, example in zip(windows, chosen, strict=True):
             number = _random_take(example, random)
             call = calls.draw(example, number, random)
             windower.random_window(window, example.takes[number], call, random)
-        yield chosen, windows
+            batch.takes.append(number)
+            batch.trusts.append(call.trust if call else 0.0)
+        yield batch
+
+
+def _goals(
+    batch: _Batch, classes: int, smoothing: float, tasks: Tasks, lessons: Mapping[Example, Lesson]
+) -> tuple[FloatArray, list[FloatArray], list[FloatArray]]:
+    """What to answer ``(batch, classes)``, and to the tasks; what the teacher hears, and its weights."""
+    labels = np.eye(classes, dtype=np.float32)[[example.target for example in batch.examples]]
+    targets = (1 - smoothing) * labels + smoothing / classes
+    others = tasks.targets([example.utterance for example in batch.examples])
+    heard: list[FloatArray] = []
+    if lessons:
+        drawn = zip(batch.examples, batch.takes, batch.trusts, strict=True)
+        taught = [lessons[example].of(take, trust) for example, take, trust in drawn]
+        answers, *heard = (np.stack(each) for each in zip(*taught, strict=True))
+        targets = (1 - TEACHER_SHARE) * targets + TEACHER_SHARE * answers
+    return targets, [each for each in others if each.shape[1]], heard
 
 
 def _random_take(example: Example, random: np.random.Generator) -> int:

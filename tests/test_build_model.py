@@ -251,6 +251,39 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path) -> None
     )
 
 
+def test_a_teacher_teaches(corpus: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the teacher needs the extra 'teacher'")
+    out = tmp_path / "taught.tflite"
+    done = subprocess.run(
+        [SERTAG, "build-model", corpus, "--out", out, "--epochs", "25", "--teacher"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    about = Tagger(str(out)).model.metadata.about
+    assert about["command"]["teacher"] is True
+    assert about["training"]["context"] == 2
+    assert about["accuracy"]["corpora"]["CREMA-D"]["one clip, clean"]["uar"][0] > 0.6
+    card = out.with_suffix(".md").read_text()
+    assert "--seed 1 --teacher`" in card
+    assert "Moonshine tiny" in card
+
+
+def test_without_its_extra_the_teacher_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['onnx'] = None; from sertag.cli import main;"
+        "sys.argv = ['sertag', 'build-model', '.', '--out', 'm.tflite', '--teacher']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("sertag: --teacher needs a speech encoder (")
+    assert done.stderr.endswith("): pip install 'sertag[teacher]', on Linux\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_command_trains_as_long_as_the_recipe() -> None:
     from model_build.train import TrainingSettings
 

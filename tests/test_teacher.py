@@ -1,0 +1,98 @@
+"""What is made of a hearing; the hearings are made up, so that the right answers are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model_build.dataset import Example
+from model_build.teacher import Lesson, lessons_of
+
+from conftest import made_example, made_take
+
+TAKE = made_take(1.0)
+TAKES, COLUMNS, LABELS = 3, 24, 3
+EMOTIONS = ("angry", "neutral", "sad")
+
+
+def examples(
+    speakers: int, *, emotion: float = 0.0, speaker: float = 0.0, clips: int = 12, seed: int = 1
+) -> list[Example]:
+    """Examples in whose hearing the first columns tell the emotion, the last ones the speaker, so much."""
+    random = np.random.default_rng(seed)
+    out = []
+    for name in range(speakers):
+        own = random.normal(0, speaker, COLUMNS)
+        for clip in range(clips):
+            target = clip % LABELS
+            takes = []
+            for _ in range(TAKES):
+                heard = own + random.normal(0, 1, COLUMNS)
+                heard[target] += emotion
+                takes.append(replace(TAKE, heard=heard.astype(np.float16)))
+            out.append(made_example(str(name), EMOTIONS[target], target, *takes))
+    return out
+
+
+def right(found: list[Example], *, seed: int = 1) -> tuple[float, float]:
+    """The share of answers that are the label: of clips alone, and as part of the speaker's call."""
+    lessons = lessons_of(found, LABELS, seed)
+    hits = [[view.argmax(axis=1) == each.target for view in lessons[each].answers] for each in found]
+    alone, called = np.mean(hits, axis=(0, 2))
+    return float(alone), float(called)
+
+
+def test_answers_say_what_is_heard() -> None:
+    alone, called = right(examples(10, emotion=5.0))
+    assert alone > 0.9
+    assert called > 0.9
+
+
+def test_nobody_s_own_labels_are_in_the_answers() -> None:
+    # Every clip can be known again, and nothing else: a classifier that met it would repeat its label.
+    random = np.random.default_rng(3)
+    found = []
+    for number, example in enumerate(examples(10)):
+        heard = np.zeros(200, dtype=np.float16)
+        heard[number] = 20.0
+        target = int(random.integers(LABELS))
+        takes = (replace(TAKE, heard=heard),) * TAKES
+        speaker = example.utterance.speaker.split()[-1]
+        found.append(made_example(speaker, EMOTIONS[target], target, *takes))
+    assert max(right(found)) < 0.5
+
+
+def test_in_a_call_the_voice_is_taken_out() -> None:
+    alone, called = right(examples(6, emotion=3.0, speaker=6.0))
+    assert called > alone + 0.1
+
+
+def test_where_nobody_else_speaks_the_labels_are_the_answers() -> None:
+    found = examples(1)
+    for example, lesson in lessons_of(found, LABELS, 1).items():
+        assert (lesson.answers[:, :, example.target] == 1).all()
+
+
+def test_a_lesson_goes_from_the_clip_to_the_call_as_the_call_is_trusted() -> None:
+    lesson = Lesson(
+        np.array([[[1.0, 0.0]], [[0.0, 1.0]]], dtype=np.float32),
+        np.array([[[1.0, 2.0]], [[3.0, 4.0]]], dtype=np.float32),
+    )
+    assert lesson.columns == 4
+    for trust, called in ((0.0, 0.0), (0.12, 0.0), (0.32, 0.5), (0.52, 1.0), (0.9, 1.0)):
+        answer, hearing, weights = lesson.of(0, trust)
+        np.testing.assert_allclose(answer, [1 - called, called], atol=1e-6)
+        np.testing.assert_array_equal(hearing, [1, 2, 3, 4])
+        np.testing.assert_allclose(weights, [1, 1, called, called], atol=1e-6)
+
+
+def test_a_hearing_is_of_size_1_and_the_same_again() -> None:
+    found = examples(5, emotion=2.0, speaker=1.0)
+    lessons, again = lessons_of(found, LABELS, 1), lessons_of(found, LABELS, 1)
+    hearing = np.array([lessons[each].hearing for each in found])
+    np.testing.assert_allclose(np.mean(np.sum(hearing**2, axis=3), axis=(0, 2)), 1.0, atol=1e-4)
+    for each in found:
+        assert lessons[each].answers.tobytes() == again[each].answers.tobytes()
+        assert lessons[each].answers.sum(axis=2) == pytest.approx(1.0, abs=1e-5)
