@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -253,6 +254,8 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path) -> None
 
 def test_a_teacher_teaches(corpus: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="the teacher needs the extra 'teacher'")
+    if platform.machine() != "x86_64" or sys.platform != "linux":
+        pytest.skip("no encoder for this machine")
     out = tmp_path / "taught.tflite"
     done = subprocess.run(
         [SERTAG, "build-model", corpus, "--out", out, "--epochs", "25", "--teacher"],
@@ -280,7 +283,7 @@ def test_without_its_extra_the_teacher_says_what_to_install(tmp_path: Path) -> N
     )
     assert done.returncode == 2
     assert done.stderr.startswith("sertag: --teacher needs a speech encoder (")
-    assert done.stderr.endswith("): pip install 'sertag[teacher]', on Linux\n")
+    assert done.stderr.endswith("): pip install 'sertag[teacher]'\n")
     assert len(done.stderr.splitlines()) == 1
 
 

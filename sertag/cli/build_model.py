@@ -41,8 +41,8 @@ def build_model(
         bool,
         typer.Option(
             "--teacher",
-            help="Let a large speech encoder teach a larger network beside the labels; 25 min more for"
-            ' CREMA-D on two cores. Needs the extra "teacher".',
+            help="Let a large speech encoder teach the network beside the labels, which takes twice as long."
+            ' Needs the extra "teacher" (Linux, x86-64).',
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
@@ -78,7 +78,7 @@ def build_model(
             encoder_file()
         except ImportError as error:
             raise UsageError(
-                f"--teacher needs a speech encoder ({error}): pip install 'sertag[teacher]', on Linux"
+                f"--teacher needs a speech encoder ({error}): pip install 'sertag[teacher]'"
             ) from None
     from model_build.build import Recipe, build
     from model_build.protocol import DESCRIPTIONS
