@@ -7,10 +7,12 @@ al. 2015). Both are had for every take: the network must hear what the teacher h
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from model_build.dataset import Example, by_speaker
@@ -115,7 +117,10 @@ def _answers(components: FloatArray, targets: IntArray, parts: IntArray, labels:
         if len(np.unique(targets[others])) < 2:
             continue
         classifier = LogisticRegression(C=_STRENGTH, max_iter=_ITERATIONS)
-        classifier.fit(components[others].reshape(-1, columns), np.repeat(targets[others], takes))
+        with warnings.catch_warnings():
+            # The last iterations change no answer that matters.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            classifier.fit(components[others].reshape(-1, columns), np.repeat(targets[others], takes))
         given = np.zeros((own.sum() * takes, labels), dtype=np.float32)
         given[:, classifier.classes_] = classifier.predict_proba(components[own].reshape(-1, columns))
         answers[own] = given.reshape(-1, takes, labels)

@@ -64,6 +64,15 @@ def test_nobody_s_own_labels_are_in_the_answers() -> None:
     assert max(right(found)) < 0.5
 
 
+def test_too_few_rounds_are_no_warning(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr("model_build.teacher._ITERATIONS", 1)
+    alone, _ = right(examples(10, emotion=5.0))
+    assert alone > 0.5
+    assert not recwarn.list
+
+
 def test_in_a_call_the_voice_is_taken_out() -> None:
     alone, called = right(examples(6, emotion=3.0, speaker=6.0))
     assert called > alone + 0.1
