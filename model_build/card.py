@@ -163,5 +163,6 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
         yield _TAUGHT
     calibration = metadata.calibration
     yield f"Temperatures: {calibration.one_clip:.3f} for one clip, {calibration.adapted:.3f} adapted."
+    yield f"Variety of calls that no emotion rules: {calibration.variety:.3f} nats."
     yield ""
     yield f"Runs in {' and '.join(about['interpreters'])}."

@@ -27,7 +27,8 @@ RANGE = 90.0
 
 _FEWEST_VOICED = 10
 _MIX_ROUNDS = 20
-_NOBODY_RULES, _ONE_RULES = 0.16, 0.28
+# Of the variety of a call in which all emotions are equally frequent.
+_NOBODY_RULES, _ONE_RULES = 0.945, 0.875
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -185,18 +186,37 @@ def estimate_mix(probabilities: DoubleArray, weights: DoubleArray, even: float) 
     return mix
 
 
-def rule(mix: DoubleArray) -> float:
-    """How surely one emotion rules in a call, from 0 to 1, by a guess at the mix of its emotions.
+def variety(probabilities: DoubleArray, weights: DoubleArray) -> float:
+    """How various the emotions in a call are, in nats, by its windows one by one.
 
-    A guess from a few windows is never even, though most calls may be; what it says of the call is sure
-    only as far as its largest share is on the way from an even one to all of the call.
+    The entropy of their mean answer, which is low where one emotion rules, but high also where each answer
+    is unsure; plus the mutual information of window and emotion (Bridle et al. 1991), which is low where all
+    windows are heard alike, but also where they are heard as one emotion for the voice's sake.
 
     Args:
-        mix: share of every emotion in the call, shape ``(labels,)``; at least two labels.
+        probabilities: of the windows, shape ``(windows, labels)``.
+        weights: how much each window counts, shape ``(windows,)``.
     """
-    even = 1.0 / len(mix)
-    lead = (float(mix.max()) - even) / (1 - even)
-    return min(max((lead - _NOBODY_RULES) / (_ONE_RULES - _NOBODY_RULES), 0.0), 1.0)
+    shares = weights / weights.sum()
+    whole = _entropy(shares @ probabilities)
+    return float(2 * whole - shares @ _entropy(probabilities))
+
+
+def rule(found: float, even: float) -> float:
+    """How surely one emotion rules in a call, from 0 to 1.
+
+    Args:
+        found: the call's variety.
+        even: that of calls whose emotions are equally frequent; 0 where it is not known.
+    """
+    if not even:
+        return 1.0
+    return min(max((_NOBODY_RULES - found / even) / (_NOBODY_RULES - _ONE_RULES), 0.0), 1.0)
+
+
+def _entropy(probabilities: DoubleArray) -> DoubleArray:
+    """In nats, along the last axis."""
+    return np.asarray(-(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=-1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from sertag.adaptation import (
     Voice,
     estimate_mix,
     rule,
+    variety,
 )
 from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
@@ -24,10 +25,8 @@ from sertag.types import FloatArray
 from sertag.windows import FrameWindow
 
 # All chosen on simulated calls of validation speakers: gains on even and on neutral calls against what calls
-# that one emotion rules lose.
-EVEN_VOICE = 2.0
-"""Weight, in windows, of the belief in an even mix where the voice is estimated."""
-_EVEN_PRIOR = 20.0
+# that one emotion rules lose. The first two are weights, in windows, of the belief in an even mix.
+_EVEN_VOICE, _EVEN_PRIOR = 0.5, 10.0
 _HALF_TRUST_SECONDS, _HALF_TRUST_SECONDS_RULED = 8.0, 20.0
 _PRIOR_EXPONENT, _PRIOR_EXPONENT_RULED = -0.25, 0.3
 # On foreign lines: set on other corpora than the training's, clips alone and calls of up to four minutes.
@@ -40,10 +39,17 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Calibration:
-    """Temperatures of the logits, fitted on validation speakers: for a clip alone, and well adapted."""
+    """What is fitted on validation speakers.
+
+    Attributes:
+        one_clip: temperature of the logits for a clip alone.
+        adapted: and in a call of which much is known.
+        variety: in nats, of calls in which all emotions are equally frequent; 0 where it is not known.
+    """
 
     one_clip: float
     adapted: float
+    variety: float = 0.0
 
     def temperature(self, trust: float, familiarity: float) -> float:
         """The temperature where a call's statistics are trusted, and its line known, so far, from 0 to 1."""
@@ -127,19 +133,21 @@ class Listener:
         familiarity = self.lines.familiarity(outline(voice, self.normalisation, self.settings), voice.seconds)
         ruled = 0.0
         if familiarity:
-            mix = self._mix(windows)
+            alone, weights = self.first_hearing(windows)
             # On a line like none of the training, what the network hears alone says more of the line.
-            ruled = familiarity * rule(mix)
+            ruled = familiarity * rule(variety(alone, weights), self.calibration.variety)
+            mix = estimate_mix(alone, weights, _EVEN_VOICE)
             voice = self.effects.remove(voice, ruled * mix, self.settings.mels)
         trust = _trust(voice, familiarity, ruled)
         return CallLogits(self.logits(windows, Call(voice, trust, familiarity)), trust, familiarity, ruled)
 
-    def _mix(self, windows: Sequence[FrameWindow]) -> DoubleArray:
-        """The mix of emotions in a call by a first hearing of its windows."""
-        # Every frame has its say once, so that half of overlapping windows are enough.
+    def first_hearing(self, windows: Sequence[FrameWindow]) -> tuple[DoubleArray, DoubleArray]:
+        """Probabilities of a call's windows one by one, and how much each counts, for what rules in it.
+
+        Every frame has its say once, so that half of overlapping windows are enough.
+        """
         apart = _apart(windows)
-        alone = softmax(self.logits(apart) / self.calibration.one_clip)
-        return estimate_mix(alone, coverage(apart, self.length), EVEN_VOICE)
+        return self.alone(apart), coverage(apart, self.length)
 
 
 def _trust(voice: Voice, familiarity: float, ruled: float) -> float:

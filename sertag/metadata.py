@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from sertag.labels import in_order
 from sertag.listener import Calibration
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/5"
+SCHEMA = "sertag-model/6"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -85,7 +86,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "unrest": round(metadata.lines.unrest, 4),
         },
         "window": metadata.window,
-        "temperature": asdict(metadata.calibration),
+        "calibration": asdict(metadata.calibration),
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
@@ -156,9 +157,12 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     ):
         raise ValueError("split")
     window = float(document["window"])
-    calibration = Calibration(**{name: float(value) for name, value in document["temperature"].items()})
-    if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in asdict(calibration).values())):
+    calibration = Calibration(**{name: float(value) for name, value in document["calibration"].items()})
+    temperatures = (calibration.one_clip, calibration.adapted)
+    if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in temperatures)):
         raise ValueError("window or temperature")
+    if not 0 <= calibration.variety <= 2 * math.log(len(labels)):
+        raise ValueError("variety")
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
         raise ValueError("window is no multiple of the hop")
     return network, ModelMetadata(

@@ -19,6 +19,7 @@ from sertag.adaptation import (
     Voice,
     estimate_mix,
     rule,
+    variety,
 )
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
@@ -200,14 +201,24 @@ def test_a_belief_in_an_even_mix_holds_against_little_evidence() -> None:
     assert many > 0.9
 
 
+def test_calls_are_various_as_far_as_their_windows_differ() -> None:
+    sure = np.eye(4)
+    assert variety(sure, np.ones(4)) == pytest.approx(2 * np.log(4))
+    assert variety(sure[[0, 0, 0]], np.ones(3)) == 0
+    # As the mean answer is even in both, only what windows say of themselves tells them apart.
+    assert variety(np.full((4, 4), 0.25), np.ones(4)) == pytest.approx(np.log(4))
+    # Windows count by their weights, whatever their sum.
+    whole = variety(sure[[0, 0, 1]], np.ones(3))
+    assert variety(sure[:2], np.array([2.0, 1.0])) == pytest.approx(whole)
+    assert variety(sure[:2], np.array([0.2, 0.1])) == pytest.approx(whole)
+
+
 @pytest.mark.parametrize(
-    ("lead", "rules"), [(0.0, 0.0), (0.16, 0.0), (0.19, 0.25), (0.22, 0.5), (0.28, 1.0), (1.0, 1.0)]
+    ("found", "rules"), [(0.0, 1.0), (0.875, 1.0), (0.91, 0.5), (0.945, 0.0), (1.0, 0.0), (1.2, 0.0)]
 )
-@pytest.mark.parametrize("labels", [2, 6, 8])
-def test_one_emotion_rules_as_far_as_it_leads(labels: int, lead: float, rules: float) -> None:
-    mix = np.full(labels, (1 - lead) / labels)
-    mix[-1] += lead
-    assert rule(mix) == pytest.approx(rules, abs=1e-9)
+def test_one_emotion_rules_where_a_call_is_less_various_than_an_even_one(found: float, rules: float) -> None:
+    assert rule(2.5 * found, 2.5) == pytest.approx(rules, abs=1e-9)
+    assert rule(2.5 * found, 0.0) == 1
 
 
 def coarse_frames(count: int, seed: int) -> tuple[FloatArray, BoolArray]:

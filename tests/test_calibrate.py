@@ -68,6 +68,16 @@ def test_without_validation_speakers_temperatures_stay() -> None:
     assert calibrate(listener(2.5, 2.5), []).calibration == NONE
 
 
-def test_the_mean_of_calibrations_is_geometric() -> None:
-    found = mean_calibration([Calibration(1.0, 0.5), Calibration(4.0, 2.0)])
-    assert (found.one_clip, found.adapted) == pytest.approx((2.0, 1.0))
+def test_variety_is_that_of_speakers_as_if_their_emotions_were_even(validation: list[Example]) -> None:
+    fair = calibrate(listener(1.0, 1.0), validation).calibration.variety
+    assert np.log(2) < fair < 2 * np.log(2)
+    angry = [example for example in validation if example.target == 0]
+    sad = [example for example in validation if example.target == 1]
+    # Speakers of one emotion do not count, and a frequent one no more than another.
+    assert calibrate(listener(1.0, 1.0), angry).calibration.variety == 0
+    assert calibrate(listener(1.0, 1.0), angry + sad[:12]).calibration.variety == pytest.approx(fair, rel=0.1)
+
+
+def test_the_mean_of_calibrations_is_geometric_but_of_variety() -> None:
+    found = mean_calibration([Calibration(1.0, 0.5, 2.0), Calibration(4.0, 2.0, 3.0)])
+    assert (found.one_clip, found.adapted, found.variety) == pytest.approx((2.0, 1.0, 2.5))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sertag.adaptation import Call, CallStatistics, EmotionEffects, estimate_mix
+from sertag.adaptation import Call, CallStatistics, EmotionEffects, estimate_mix, variety
 from sertag.familiarity import outline
 from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage, softmax
 from sertag.model import Model
@@ -83,7 +83,7 @@ def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_rules() -> 
     assert heard.trust == 0
     np.testing.assert_allclose(heard.logits, listener().logits(call), atol=1e-4)
     plain = listener().alone(call)
-    mix = estimate_mix(plain, np.ones(12), 20.0)
+    mix = estimate_mix(plain, np.ones(12), 10.0)
     lifted = np.log(listener().in_call(call, nobody) / plain)
     assert heard.ruled == 1
     # As a prior would that goes with a power of the mix: labels gain by their share in the call alone.
@@ -209,8 +209,9 @@ def test_what_is_frequent_becomes_less_likely_but_where_it_rules() -> None:
 
 def test_a_call_that_one_emotion_rules_is_trusted_later() -> None:
     call = windows(12)
-    even = plain_listener(by_bands, 3, Calibration(1e3, 1e3)).listen(call, sums(call))
-    ruled = plain_listener(sure_of_the_first, 3, Calibration(1, 1)).listen(call, sums(call))
+    found = variety(plain_listener(by_bands, 3, Calibration(1, 1)).alone(call), np.ones(12))
+    even = plain_listener(by_bands, 3, Calibration(1, 1, found)).listen(call, sums(call))
+    ruled = plain_listener(sure_of_the_first, 3, Calibration(1, 1, found)).listen(call, sums(call))
     assert (even.ruled, ruled.ruled) == (0, 1)
     assert (even.trust, ruled.trust) == pytest.approx((36 / 44, 36 / 56))
 

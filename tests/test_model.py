@@ -133,14 +133,17 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"labels": ["sad"], "valence": [-1]},
         {"features": {"mels": 10}},
         {"window": 1.0},
-        {"temperature": 0},
-        {"temperature": 1.5},
-        {"temperature": {}},
-        {"temperature": {"one_clip": 1.5}},
-        {"temperature": {"one_clip": 1.5, "adapted": 0}},
-        {"temperature": {"one_clip": float("nan"), "adapted": 1.5}},
-        {"temperature": {"one_clip": 1.5, "adapted": "warm"}},
-        {"temperature": {"one_clip": 1.5, "adapted": 1.5, "other": 1.5}},
+        {"calibration": 0},
+        {"calibration": 1.5},
+        {"calibration": {}},
+        {"calibration": {"one_clip": 1.5}},
+        {"calibration": {"one_clip": 1.5, "adapted": 0}},
+        {"calibration": {"one_clip": float("nan"), "adapted": 1.5}},
+        {"calibration": {"one_clip": 1.5, "adapted": "warm"}},
+        {"calibration": {"one_clip": 1.5, "adapted": 1.5, "other": 1.5}},
+        {"calibration": {"one_clip": 1.5, "adapted": 1.5, "variety": -0.1}},
+        {"calibration": {"one_clip": 1.5, "adapted": 1.5, "variety": float("nan")}},
+        {"calibration": {"one_clip": 1.5, "adapted": 1.5, "variety": 5}},
         {"effects": None},
         {"effects": {}},
         {"effects": {**EFFECTS, "mean": EFFECTS["mean"][:-1]}},
@@ -162,8 +165,8 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"name": "two\nlines"},
         {"version": ["1"]},
         {"network": {"bytes": float("inf"), "sha256": ""}},
-        {"temperature": {"one_clip": 10**400, "adapted": 1.5}},
-        {"temperature": {"one_clip": 1e-300, "adapted": 1.5}},
+        {"calibration": {"one_clip": 10**400, "adapted": 1.5}},
+        {"calibration": {"one_clip": 1e-300, "adapted": 1.5}},
         {"effects": {**EFFECTS, "level": [900.0, *EFFECTS["level"][1:]]}},
         {"normalisation": {**NORMALISATION, "mean": [1e300, *NORMALISATION["mean"][1:]]}},
         {"normalisation": {**NORMALISATION, "deviation": [1e-30, *NORMALISATION["deviation"][1:]]}},
@@ -193,7 +196,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/5'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/6'"
     ):
         Model(str(path))
 
