@@ -14,7 +14,8 @@ from sertag.normalisation import Normalisation
 
 _HALF_TRUST_SECONDS = 20.0
 _EVEN = 2.0
-# How far the most frequent emotion leads, on the way from an even share to all of the call.
+# Here the mix is known but for the errors put in, so its lead alone tells whether one emotion rules: how far
+# it is on the way from an even share to all of the call.
 _NOBODY_RULES, _ONE_RULES = 0.16, 0.28
 
 
