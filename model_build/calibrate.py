@@ -43,10 +43,11 @@ def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
 
     It is for a network that has no validation speakers of its own.
     """
+    known = [each.variety for each in calibrations if each.variety]
     return Calibration(
         float(np.exp(np.mean([np.log(each.one_clip) for each in calibrations]))),
         float(np.exp(np.mean([np.log(each.adapted) for each in calibrations]))),
-        float(np.mean([each.variety for each in calibrations])),
+        float(np.mean(known)) if known else 0.0,
     )
 
 

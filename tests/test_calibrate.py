@@ -81,3 +81,9 @@ def test_variety_is_that_of_speakers_as_if_their_emotions_were_even(validation: 
 def test_the_mean_of_calibrations_is_geometric_but_of_variety() -> None:
     found = mean_calibration([Calibration(1.0, 0.5, 2.0), Calibration(4.0, 2.0, 3.0)])
     assert (found.one_clip, found.adapted, found.variety) == pytest.approx((2.0, 1.0, 2.5))
+
+
+def test_where_a_variety_is_not_known_it_has_no_part_in_the_mean() -> None:
+    some = [Calibration(1.0, 1.0, 2.0), NONE, Calibration(1.0, 1.0, 3.0)]
+    assert mean_calibration(some).variety == pytest.approx(2.5)
+    assert mean_calibration([NONE, NONE]).variety == 0
