@@ -86,7 +86,11 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "unrest": round(metadata.lines.unrest, 4),
         },
         "window": metadata.window,
-        "calibration": asdict(metadata.calibration),
+        "temperature": {
+            "one_clip": metadata.calibration.one_clip,
+            "adapted": metadata.calibration.adapted,
+        },
+        "variety": metadata.calibration.variety,
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
@@ -157,10 +161,10 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     ):
         raise ValueError("split")
     window = float(document["window"])
-    calibration = Calibration(**{name: float(value) for name, value in document["calibration"].items()})
-    temperatures = (calibration.one_clip, calibration.adapted)
-    if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in temperatures)):
+    temperatures = {name: float(value) for name, value in document["temperature"].items()}
+    if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in temperatures.values())):
         raise ValueError("window or temperature")
+    calibration = Calibration(**temperatures, variety=float(document["variety"]))
     if not 0 <= calibration.variety <= 2 * math.log(len(labels)):
         raise ValueError("variety")
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
