@@ -163,6 +163,7 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
         yield _TAUGHT
     calibration = metadata.calibration
     yield f"Temperatures: {calibration.one_clip:.3f} for one clip, {calibration.adapted:.3f} adapted."
-    yield f"Variety of calls that no emotion rules: {calibration.variety:.3f} nats."
+    if calibration.even:
+        yield f"Variety of calls that no emotion rules: {calibration.even.variety:.3f} nats."
     yield ""
     yield f"Runs in {' and '.join(about['interpreters'])}."

@@ -13,7 +13,8 @@ from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker, cal
 from model_build.metrics import IntArray
 from model_build.observer import Observer
 from sertag.adaptation import DoubleArray
-from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage, softmax
+from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage
+from sertag.mix import softmax
 from sertag.windows import FrameWindow, WindowStream
 
 CONDITIONS = {"clean": CLEAN, "telephone": TELEPHONE}

@@ -26,9 +26,6 @@ RANGE = 90.0
 """Depth below the speech level, in dB, under which everything counts as silence."""
 
 _FEWEST_VOICED = 10
-_MIX_ROUNDS = 20
-# Of the variety of a call in which all emotions are equally frequent.
-_NOBODY_RULES, _ONE_RULES = 0.945, 0.875
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -165,58 +162,6 @@ class EmotionEffects:
         mean[:mels] += louder
         deviation = voice.deviation * np.exp(-(mix @ self.deviation))
         return Voice(voice.level - louder, mean, deviation, voice.seconds)
-
-
-def estimate_mix(probabilities: DoubleArray, weights: DoubleArray, even: float) -> DoubleArray:
-    """Share of every emotion in a call, by expectation maximisation (Saerens et al. 2002).
-
-    Args:
-        probabilities: of the call's windows one by one, shape ``(windows, labels)``.
-        weights: how much each window counts, in windows without overlap, shape ``(windows,)``.
-        even: weight, in windows, of the belief that all emotions are equally frequent.
-    """
-    labels = probabilities.shape[1]
-    mix = np.full(labels, 1.0 / labels)
-    whole = weights.sum() + even
-    for _ in range(_MIX_ROUNDS):
-        # Each window's posterior is its probabilities times the mix, over the sum of these.
-        mix *= (weights / (probabilities @ mix)) @ probabilities
-        mix += even / labels
-        mix /= whole
-    return mix
-
-
-def variety(probabilities: DoubleArray, weights: DoubleArray) -> float:
-    """How various the emotions in a call are, in nats, by its windows one by one.
-
-    The entropy of their mean answer, which is low where one emotion rules, but high also where each answer
-    is unsure; plus the mutual information of window and emotion (Bridle et al. 1991), which is low where all
-    windows are heard alike, but also where they are heard as one emotion for the voice's sake.
-
-    Args:
-        probabilities: of the windows, shape ``(windows, labels)``.
-        weights: how much each window counts, shape ``(windows,)``.
-    """
-    shares = weights / weights.sum()
-    whole = _entropy(shares @ probabilities)
-    return float(2 * whole - shares @ _entropy(probabilities))
-
-
-def rule(found: float, even: float) -> float:
-    """How surely one emotion rules in a call, from 0 to 1.
-
-    Args:
-        found: the call's variety.
-        even: that of calls whose emotions are equally frequent; 0 where it is not known.
-    """
-    if not even:
-        return 1.0
-    return min(max((_NOBODY_RULES - found / even) / (_NOBODY_RULES - _ONE_RULES), 0.0), 1.0)
-
-
-def _entropy(probabilities: DoubleArray) -> DoubleArray:
-    """In nats, along the last axis."""
-    return np.asarray(-(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=-1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,18 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from sertag.adaptation import (
-    Call,
-    CallStatistics,
-    DoubleArray,
-    EmotionEffects,
-    Voice,
-    estimate_mix,
-    rule,
-    variety,
-)
+from sertag.adaptation import Call, CallStatistics, DoubleArray, EmotionEffects, Voice
 from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
+from sertag.mix import EvenCalls, estimate_mix, leaning, leaning_of_each, rule, softmax, variety
 from sertag.normalisation import VIEWS, Normalisation, Views
 from sertag.types import FloatArray
 from sertag.windows import FrameWindow
@@ -44,12 +36,12 @@ class Calibration:
     Attributes:
         one_clip: temperature of the logits for a clip alone.
         adapted: and in a call of which much is known.
-        variety: in nats, of calls in which all emotions are equally frequent; 0 where it is not known.
+        even: what is usual in calls in which all emotions are equally frequent; None where it is not known.
     """
 
     one_clip: float
     adapted: float
-    variety: float = 0.0
+    even: EvenCalls | None = None
 
     def temperature(self, trust: float, familiarity: float) -> float:
         """The temperature where a call's statistics are trusted, and its line known, so far, from 0 to 1."""
@@ -133,21 +125,29 @@ class Listener:
         familiarity = self.lines.familiarity(outline(voice, self.normalisation, self.settings), voice.seconds)
         ruled = 0.0
         if familiarity:
-            alone, weights = self.first_hearing(windows)
             # On a line like none of the training, what the network hears alone says more of the line.
-            ruled = familiarity * rule(variety(alone, weights), self.calibration.variety)
-            mix = estimate_mix(alone, weights, _EVEN_VOICE)
+            answers, weights = self.first_hearing(windows)
+            ruled = familiarity * self._ruled(answers, weights)
+            mix = estimate_mix(softmax(answers), weights, _EVEN_VOICE)
             voice = self.effects.remove(voice, ruled * mix, self.settings.mels)
         trust = _trust(voice, familiarity, ruled)
         return CallLogits(self.logits(windows, Call(voice, trust, familiarity)), trust, familiarity, ruled)
 
     def first_hearing(self, windows: Sequence[FrameWindow]) -> tuple[DoubleArray, DoubleArray]:
-        """Probabilities of a call's windows one by one, and how much each counts, for what rules in it.
+        """Calibrated logits of a call's windows one by one, and how much each counts, for what rules in it.
 
         Every frame has its say once, so that half of overlapping windows are enough.
         """
         apart = _apart(windows)
-        return self.alone(apart), coverage(apart, self.length)
+        return self.logits(apart) / self.calibration.one_clip, coverage(apart, self.length)
+
+    def _ruled(self, answers: DoubleArray, weights: DoubleArray) -> float:
+        """How surely one emotion rules in a call, from 0 to 1; surely, where even calls are not known."""
+        even = self.calibration.even
+        if even is None:
+            return 1.0
+        usual = even.answers.mean(axis=0) / self.calibration.one_clip
+        return rule(variety(answers, weights, usual), even.variety)
 
 
 def _trust(voice: Voice, familiarity: float, ruled: float) -> float:
@@ -186,27 +186,29 @@ def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:
 def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:
     """Probabilities of a call's windows, shape ``(windows, labels)``.
 
-    Where one emotion rules in the call, it becomes a little more likely in each of its windows. Elsewhere
-    emotions that are heard often become less likely, as what is heard all the time may be the voice or the
-    line.
+    What the voice adds to every answer is taken away. Then, where one emotion rules in the call, it becomes
+    a little more likely in each of its windows. Elsewhere emotions that are heard often become less likely,
+    as what is heard all the time may be the voice or the line.
 
     Args:
         heard: of the windows.
         weights: how much each window counts in the call, shape ``(windows,)``.
         calibration: of the logits.
     """
-    probabilities = softmax(heard.logits / calibration.temperature(heard.trust, heard.familiarity))
+    temperature = calibration.temperature(heard.trust, heard.familiarity)
+    answers = heard.logits / temperature
+    unruled = heard.familiarity - heard.ruled
+    if calibration.even and heard.familiarity:
+        usual = calibration.even.answers / temperature
+        voices = unruled * leaning(answers, weights, usual)
+        voices += heard.ruled * leaning_of_each(answers, weights, usual, _EVEN_PRIOR)
+        answers = answers - voices
+    probabilities = softmax(answers)
     mix = estimate_mix(probabilities, weights, _EVEN_PRIOR)
     exponent = (
         heard.ruled * _PRIOR_EXPONENT_RULED
-        + (heard.familiarity - heard.ruled) * _PRIOR_EXPONENT
+        + unruled * _PRIOR_EXPONENT
         + (1 - heard.familiarity) * _PRIOR_EXPONENT_FOREIGN
     )
     probabilities *= (mix * len(mix)) ** exponent
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
-
-
-def softmax(logits: DoubleArray) -> DoubleArray:
-    """Probabilities along the last axis."""
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True))

@@ -23,9 +23,10 @@ from sertag.familiarity import KnownLines
 from sertag.features import FeatureSettings, telephone_bands
 from sertag.labels import in_order
 from sertag.listener import Calibration
+from sertag.mix import EvenCalls
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/6"
+SCHEMA = "sertag-model/7"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -90,7 +91,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "one_clip": metadata.calibration.one_clip,
             "adapted": metadata.calibration.adapted,
         },
-        "variety": metadata.calibration.variety,
+        "even_calls": _described(metadata.calibration.even),
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
@@ -164,9 +165,7 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     temperatures = {name: float(value) for name, value in document["temperature"].items()}
     if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in temperatures.values())):
         raise ValueError("window or temperature")
-    calibration = Calibration(**temperatures, variety=float(document["variety"]))
-    if not 0 <= calibration.variety <= 2 * math.log(len(labels)):
-        raise ValueError("variety")
+    calibration = Calibration(**temperatures, even=_even_calls(document["even_calls"], len(labels)))
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
         raise ValueError("window is no multiple of the hop")
     return network, ModelMetadata(
@@ -182,6 +181,21 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
         calibration=calibration,
         about=dict(document["about"]),
     )
+
+
+def _described(even: EvenCalls | None) -> dict[str, Any] | None:
+    if even is None:
+        return None
+    return {"answers": np.round(even.answers, 4).tolist(), "variety": even.variety}
+
+
+def _even_calls(document: Any, labels: int) -> EvenCalls | None:
+    if document is None:
+        return None
+    variety = float(document["variety"])
+    if not _SMALLEST <= variety <= 2 * math.log(labels):
+        raise ValueError("even calls")
+    return EvenCalls(_numbers(document["answers"], (labels, labels), _GREATEST, "even calls"), variety)
 
 
 def _lines(document: Any, features: FeatureSettings) -> KnownLines:

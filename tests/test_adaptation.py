@@ -14,12 +14,8 @@ from sertag.adaptation import (
     BlockStream,
     Call,
     CallStatistics,
-    DoubleArray,
     EmotionEffects,
     Voice,
-    estimate_mix,
-    rule,
-    variety,
 )
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
@@ -167,58 +163,6 @@ def test_one_emotion_throughout_is_taken_out() -> None:
     )
     np.testing.assert_allclose(calm.deviation * np.exp(known.deviation[1]), caller.deviation)
     assert calm.seconds == caller.seconds
-
-
-def answers(targets: Sequence[int], sure: float) -> DoubleArray:
-    out = np.full((len(targets), 4), (1 - sure) / 3)
-    out[np.arange(len(targets)), targets] = sure
-    return out
-
-
-def test_a_skewed_mix_is_found() -> None:
-    mix = estimate_mix(answers([0] * 160 + [1] * 20 + [2] * 20, 0.7), np.ones(200), 1.0)
-    assert mix.sum() == pytest.approx(1)
-    assert mix[0] > 0.75
-    # Counting the windows' own shares would find no more than 0.58 of the first.
-    assert mix[3] < 0.05
-
-
-def test_windows_count_by_their_weights() -> None:
-    twice = estimate_mix(answers([0, 0, 1, 1], 0.7), np.array([1.5, 0.5, 0.5, 0.5]), 1.0)
-    once = estimate_mix(answers([0, 1], 0.7), np.array([2.0, 1.0]), 1.0)
-    np.testing.assert_allclose(twice, once)
-
-
-@pytest.mark.parametrize("windows", [0, 1, 50])
-def test_no_evidence_is_an_even_mix(windows: int) -> None:
-    mix = estimate_mix(np.full((windows, 4), 0.25), np.ones(windows), 5.0)
-    np.testing.assert_allclose(mix, 0.25)
-
-
-def test_a_belief_in_an_even_mix_holds_against_little_evidence() -> None:
-    one, many = (estimate_mix(answers([0] * count, 0.9), np.ones(count), 5.0)[0] for count in (1, 100))
-    assert 0.25 < one < 0.5
-    assert many > 0.9
-
-
-def test_calls_are_various_as_far_as_their_windows_differ() -> None:
-    sure = np.eye(4)
-    assert variety(sure, np.ones(4)) == pytest.approx(2 * np.log(4))
-    assert variety(sure[[0, 0, 0]], np.ones(3)) == 0
-    # As the mean answer is even in both, only what windows say of themselves tells them apart.
-    assert variety(np.full((4, 4), 0.25), np.ones(4)) == pytest.approx(np.log(4))
-    # Windows count by their weights, whatever their sum.
-    whole = variety(sure[[0, 0, 1]], np.ones(3))
-    assert variety(sure[:2], np.array([2.0, 1.0])) == pytest.approx(whole)
-    assert variety(sure[:2], np.array([0.2, 0.1])) == pytest.approx(whole)
-
-
-@pytest.mark.parametrize(
-    ("found", "rules"), [(0.0, 1.0), (0.875, 1.0), (0.91, 0.5), (0.945, 0.0), (1.0, 0.0), (1.2, 0.0)]
-)
-def test_one_emotion_rules_where_a_call_is_less_various_than_an_even_one(found: float, rules: float) -> None:
-    assert rule(2.5 * found, 2.5) == pytest.approx(rules, abs=1e-9)
-    assert rule(2.5 * found, 0.0) == 1
 
 
 def coarse_frames(count: int, seed: int) -> tuple[FloatArray, BoolArray]:

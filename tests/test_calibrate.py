@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model_build.calibrate import calibrate, mean_calibration
 from model_build.dataset import Example
+from sertag.adaptation import EmotionEffects
 from sertag.listener import Calibration, Listener
+from sertag.mix import EvenCalls
 from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_example, made_take, plain_listener
@@ -68,22 +72,46 @@ def test_without_validation_speakers_temperatures_stay() -> None:
     assert calibrate(listener(2.5, 2.5), []).calibration == NONE
 
 
-def test_variety_is_that_of_speakers_as_if_their_emotions_were_even(validation: list[Example]) -> None:
-    fair = calibrate(listener(1.0, 1.0), validation).calibration.variety
-    assert np.log(2) < fair < 2 * np.log(2)
+def test_even_calls_are_those_of_speakers_as_if_their_emotions_were_even(validation: list[Example]) -> None:
+    fair = calibrate(listener(1.0, 1.0), validation).calibration.even
+    assert fair is not None
+    assert np.log(2) < fair.variety < 2 * np.log(2)
+    # Windows of an emotion are heard as it, on average.
+    assert fair.answers.shape == (2, 2)
+    assert fair.answers.argmax(axis=1).tolist() == [0, 1]
     angry = [example for example in validation if example.target == 0]
     sad = [example for example in validation if example.target == 1]
     # Speakers of one emotion do not count, and a frequent one no more than another.
-    assert calibrate(listener(1.0, 1.0), angry).calibration.variety == 0
-    assert calibrate(listener(1.0, 1.0), angry + sad[:12]).calibration.variety == pytest.approx(fair, rel=0.1)
+    assert calibrate(listener(1.0, 1.0), angry).calibration.even is None
+    skewed = calibrate(listener(1.0, 1.0), angry + sad[:12]).calibration.even
+    assert skewed is not None
+    assert skewed.variety == pytest.approx(fair.variety, rel=0.1)
+    np.testing.assert_allclose(skewed.answers[0], fair.answers[0], rtol=1e-3)
 
 
-def test_the_mean_of_calibrations_is_geometric_but_of_variety() -> None:
-    found = mean_calibration([Calibration(1.0, 0.5, 2.0), Calibration(4.0, 2.0, 3.0)])
-    assert (found.one_clip, found.adapted, found.variety) == pytest.approx((2.0, 1.0, 2.5))
+def test_an_emotion_that_no_validation_speaker_has_is_as_the_others_are(validation: list[Example]) -> None:
+    three = replace(
+        listener(1.0, 1.0),
+        effects=EmotionEffects(np.zeros((3, 66)), np.zeros(3), np.zeros((3, 66))),
+        run=lambda inputs: np.pad(listener(1.0, 1.0).run(inputs), ((0, 0), (0, 1)), constant_values=-1.0),
+    )
+    even = calibrate(three, validation).calibration.even
+    assert even is not None
+    np.testing.assert_allclose(even.answers[2], even.answers[:2].mean(axis=0))
 
 
-def test_where_a_variety_is_not_known_it_has_no_part_in_the_mean() -> None:
-    some = [Calibration(1.0, 1.0, 2.0), NONE, Calibration(1.0, 1.0, 3.0)]
-    assert mean_calibration(some).variety == pytest.approx(2.5)
-    assert mean_calibration([NONE, NONE]).variety == 0
+def test_the_mean_of_calibrations_is_geometric_but_of_even_calls() -> None:
+    one, other = (EvenCalls(np.full((2, 2), value), value) for value in (2.0, 3.0))
+    found = mean_calibration([Calibration(1.0, 0.5, one), Calibration(4.0, 2.0, other)])
+    assert (found.one_clip, found.adapted) == pytest.approx((2.0, 1.0))
+    assert found.even is not None
+    assert found.even.variety == pytest.approx(2.5)
+    np.testing.assert_allclose(found.even.answers, 2.5)
+
+
+def test_where_even_calls_are_not_known_they_have_no_part_in_the_mean() -> None:
+    even = EvenCalls(np.ones((2, 2)), 2.0)
+    found = mean_calibration([Calibration(1.0, 1.0, even), NONE]).even
+    assert found is not None
+    assert found.variety == 2.0
+    assert mean_calibration([NONE, NONE]).even is None

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sertag.adaptation import Call, CallStatistics, EmotionEffects, estimate_mix, variety
+from sertag.adaptation import Call, CallStatistics, EmotionEffects
 from sertag.familiarity import outline
-from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage, softmax
+from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage
+from sertag.mix import EvenCalls, estimate_mix, softmax, variety
 from sertag.model import Model
 from sertag.types import FloatArray
 from sertag.windows import FrameWindow, WindowStream
@@ -207,11 +208,34 @@ def test_what_is_frequent_becomes_less_likely_but_where_it_rules() -> None:
     assert foreign[0, 2] > even[0, 2] > plain[0, 2] > ruled[0, 2]
 
 
+def test_what_a_voice_adds_to_all_answers_is_taken_away_on_known_lines() -> None:
+    usual = 3.0 * np.eye(3) - 1.0
+    plain = np.tile(usual, (40, 1)) + np.random.default_rng(2).normal(0, 0.5, (120, 3))
+    calibration = Calibration(1.0, 0.7, EvenCalls(usual, 2.0))
+    for familiarity, ruled, least, most in (
+        (1.0, 0.0, 0.9, 1.0),
+        (1.0, 1.0, 0.1, 0.8),
+        (0.0, 0.0, 0.0, 0.75),
+    ):
+        without, heard, unknowing = (
+            call_probabilities(CallLogits(logits, 1.0, familiarity, ruled), np.ones(120), each)
+            for logits, each in (
+                (plain, calibration),
+                (plain + np.array([1.0, 0.0, -1.0]), calibration),
+                (plain + np.array([1.0, 0.0, -1.0]), Calibration(1.0, 0.7)),
+            )
+        )
+        gone = 1 - np.abs(heard - without).mean() / np.abs(unknowing - without).mean()
+        assert least <= gone <= most, (familiarity, ruled)
+
+
 def test_a_call_that_one_emotion_rules_is_trusted_later() -> None:
     call = windows(12)
-    found = variety(plain_listener(by_bands, 3, Calibration(1, 1)).alone(call), np.ones(12))
-    even = plain_listener(by_bands, 3, Calibration(1, 1, found)).listen(call, sums(call))
-    ruled = plain_listener(sure_of_the_first, 3, Calibration(1, 1, found)).listen(call, sums(call))
+    usual = np.zeros((3, 3))
+    found = variety(plain_listener(by_bands, 3, Calibration(1, 1)).logits(call), np.ones(12), usual[0])
+    calibration = Calibration(1, 1, EvenCalls(usual, found))
+    even = plain_listener(by_bands, 3, calibration).listen(call, sums(call))
+    ruled = plain_listener(sure_of_the_first, 3, calibration).listen(call, sums(call))
     assert (even.ruled, ruled.ruled) == (0, 1)
     assert (even.trust, ruled.trust) == pytest.approx((36 / 44, 36 / 56))
 

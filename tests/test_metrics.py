@@ -21,7 +21,7 @@ from model_build.metrics import (
     recall,
     uar,
 )
-from sertag.listener import softmax
+from sertag.mix import softmax
 
 TARGETS = np.array([0, 0, 0, 0, 1, 1, 2, 2])
 PREDICTED = np.array([0, 0, 0, 1, 1, 0, 2, 3])

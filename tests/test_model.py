@@ -13,8 +13,8 @@ import pytest
 
 from sertag.errors import ModelError
 from sertag.interpreter import installed_packages
-from sertag.listener import softmax
 from sertag.metadata import unpack
+from sertag.mix import softmax
 from sertag.model import SHIPPED, Model
 from sertag.normalisation import VIEWS
 from sertag.types import FloatArray
@@ -26,6 +26,11 @@ EFFECTS = {
     "mean": METADATA.effects.mean.tolist(),
     "level": METADATA.effects.level.tolist(),
     "deviation": METADATA.effects.deviation.tolist(),
+}
+assert METADATA.calibration.even
+EVEN = {
+    "answers": METADATA.calibration.even.answers.tolist(),
+    "variety": METADATA.calibration.even.variety,
 }
 NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
@@ -141,10 +146,13 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"temperature": {"one_clip": float("nan"), "adapted": 1.5}},
         {"temperature": {"one_clip": 1.5, "adapted": "warm"}},
         {"temperature": {"one_clip": 1.5, "adapted": 1.5, "other": 1.5}},
-        {"variety": None},
-        {"variety": -0.1},
-        {"variety": float("nan")},
-        {"variety": 5},
+        {"even_calls": {}},
+        {"even_calls": 2.5},
+        {"even_calls": {**EVEN, "variety": 0}},
+        {"even_calls": {**EVEN, "variety": float("nan")}},
+        {"even_calls": {**EVEN, "variety": 5}},
+        {"even_calls": {**EVEN, "answers": EVEN["answers"][:-1]}},
+        {"even_calls": {**EVEN, "answers": [[2000.0] * 6] * 6}},
         {"effects": None},
         {"effects": {}},
         {"effects": {**EFFECTS, "mean": EFFECTS["mean"][:-1]}},
@@ -197,7 +205,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/6'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/7'"
     ):
         Model(str(path))
 
@@ -211,7 +219,8 @@ def test_metadata_that_are_right_are_taken(tmp_path: Path) -> None:
     assert metadata.name == "another"
     assert np.array_equal(metadata.effects.mean, METADATA.effects.mean)
     assert np.array_equal(metadata.lines.directions, METADATA.lines.directions)
-    assert metadata.calibration == METADATA.calibration
+    assert metadata.calibration.even
+    assert np.array_equal(metadata.calibration.even.answers, EVEN["answers"])
 
 
 @pytest.mark.parametrize("name", ["nope", "n" * 300, "n/" * 3_000, "/dev/null/nope", "/dev/zero", "."])
