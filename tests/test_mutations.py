@@ -49,7 +49,7 @@ def test_damaged_recordings() -> None:
 
 
 def test_damaged_models() -> None:
-    check("model", 40, {"result", "bad_model", "usage"})
+    check("model", 120, {"result", "bad_model", "usage"})
 
 
 @pytest.mark.slow

@@ -6,13 +6,15 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from sertag.errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from sertag.metadata import ModelMetadata
 
 
@@ -136,14 +138,14 @@ def _lines(value: dict[str, Any], indent: str = "") -> Iterator[str]:
 def _object(path: Path, size: int, metadata: ModelMetadata) -> dict[str, Any]:
     from dataclasses import asdict
 
-    import numpy as np
-
-    document = asdict(metadata)
-    for part in ("normalisation", "effects", "lines"):
-        for name, statistic in document[part].items():
-            document[part][name] = np.round(np.asarray(statistic, dtype=float), 4).tolist()
-    return {"file": str(path), "bytes": size, **document}
+    return {"file": str(path), "bytes": size, **asdict(metadata)}
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, indent=1)
+    return json.dumps(value, indent=1, default=_rounded)
+
+
+def _rounded(array: npt.NDArray[Any]) -> list[Any]:
+    import numpy as np
+
+    return cast(list[Any], np.round(array.astype(float), 4).tolist())
