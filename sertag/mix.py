@@ -27,7 +27,8 @@ class EvenCalls:
     """What is usual in calls in which all emotions are equally frequent.
 
     Attributes:
-        answers: the network's mean logits in the windows of each emotion, shape ``(labels, labels)``.
+        answers: to the windows of each emotion, on average, before any temperature, shape
+            ``(labels, labels)``.
         variety: of such calls, in nats.
     """
 

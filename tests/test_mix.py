@@ -91,8 +91,6 @@ def test_an_even_call_tells_what_a_voice_adds() -> None:
 
 def test_windows_that_overlap_say_no_more_of_a_voice() -> None:
     answers = spoken([5] * 4)
-    for of in (leaning(answers, np.ones(20), USUAL), leaning_of_each(answers, np.ones(20), USUAL, 10.0)):
-        assert of.shape == (4,)
     twice, halves = np.repeat(answers, 2, axis=0), np.full(40, 0.5)
     np.testing.assert_allclose(leaning(twice, halves, USUAL), leaning(answers, np.ones(20), USUAL))
     np.testing.assert_allclose(
