@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from model_build.dataset import CLEAN, Example, by_speaker
-from model_build.metrics import IntArray, fit_temperature
-from model_build.predict import Heard, listen, probabilities_of, windows_of
+from model_build.dataset import CLEAN, Example, by_speaker, call_of
+from model_build.metrics import fit_temperature
+from model_build.predict import Heard, cut_call, listen, probabilities_of, windows_of
 from sertag.adaptation import DoubleArray
-from sertag.listener import Calibration, Listener
+from sertag.listener import Calibration, Listener, apart, coverage
 from sertag.mix import EvenCalls, variety
+from sertag.windows import FrameWindow
 
 
 def calibrate(listener: Listener, validation: Sequence[Example]) -> Listener:
@@ -55,38 +56,44 @@ def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
 def _even_calls(listener: Listener, validation: Sequence[Example]) -> EvenCalls | None:
     """What speakers of more than half of the emotions tell, as if each were as frequent; None without."""
     labels = len(listener.effects.level)
-    calls = [call for clips in by_speaker(validation).values() if (call := _first_hearings(listener, clips))]
-    calls = [call for call in calls if len(set(call[0])) > labels / 2]
+    calls = [
+        clips
+        for clips in by_speaker([example for example in validation if _windows(listener, example)]).values()
+        if len({example.target for example in clips}) > labels / 2
+    ]
     if not calls:
         return None
-    targets, answers, weights = (np.concatenate(each) for each in zip(*calls, strict=True))
+    heard = [
+        (example.target, *listener.hear_apart(_windows(listener, example)))
+        for clips in calls
+        for example in clips
+    ]
+    of_clips, answers_of, weights_of = zip(*heard, strict=True)
+    targets = np.repeat(of_clips, [len(each) for each in answers_of])
+    answers, weights = np.concatenate(answers_of), np.concatenate(weights_of)
     shares = weights * (targets == np.arange(labels)[:, np.newaxis])
     counts = shares.sum(axis=1, keepdims=True)
     usual = shares @ answers / np.maximum(counts, 1e-9)
     present = counts[:, 0] > 0
     # Where nobody has an emotion, it makes no difference to the mean.
     usual[~present] = usual[present].mean(axis=0)
-    found = [
-        variety(answers, weights / np.bincount(targets)[targets], usual.mean(axis=0))
-        for targets, answers, weights in calls
-    ]
+    found = [_variety(listener, clips, usual.mean(axis=0)) for clips in calls]
     return EvenCalls(usual * listener.calibration.one_clip, float(np.mean(found)))
 
 
-def _first_hearings(
-    listener: Listener, clips: Sequence[Example]
-) -> tuple[IntArray, DoubleArray, DoubleArray] | None:
-    """Targets, answers and weights of the windows of clips, each by itself; None where nobody speaks."""
-    heard = [
-        (example.target, *listener.first_hearing(windows))
-        for example in clips
-        if (windows := windows_of(example.takes[CLEAN], listener.length))
-    ]
-    if not heard:
-        return None
-    targets, answers, weights = zip(*heard, strict=True)
-    repeated = np.repeat(targets, [len(each) for each in answers])
-    return repeated, np.concatenate(answers), np.concatenate(weights)
+def _windows(listener: Listener, example: Example) -> list[FrameWindow]:
+    return windows_of(example.takes[CLEAN], listener.length)
+
+
+def _variety(listener: Listener, clips: Sequence[Example], usual: DoubleArray) -> float:
+    """How various a speaker's clips are heard to be as one call, had it as much of each emotion."""
+    takes = [example.takes[CLEAN] for example in clips]
+    cut, windows = cut_call(takes, listener.length)
+    rows = apart(windows)
+    targets = np.repeat([example.target for example in clips], [len(each) for each in cut])[rows]
+    weights = coverage([windows[row] for row in rows], listener.length) / np.bincount(targets)[targets]
+    answers = listener.hear_plainly(windows, call_of(takes)).logits[rows] / listener.calibration.one_clip
+    return variety(answers, weights, usual)
 
 
 def _fitted(calls: list[tuple[list[Heard], list[int]]], of: Callable[[float], Calibration]) -> float:

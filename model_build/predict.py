@@ -95,6 +95,18 @@ def windows_of(take: Take, length: int) -> list[FrameWindow]:
     return [window for window in stream.push(take.frames, take.speech, last=True) if window.has_speech]
 
 
+def cut_call(clips: Sequence[Take], length: int) -> tuple[list[list[FrameWindow]], list[FrameWindow]]:
+    """The windows of clips one after the other, each clip's own, and all of them where they lie in the call."""
+    cut = [windows_of(take, length) for take in clips]
+    starts = np.cumsum([0, *(len(take.frames) for take in clips)])
+    placed = [
+        replace(window, start=window.start + int(start))
+        for windows, start in zip(cut, starts, strict=False)
+        for window in windows
+    ]
+    return cut, placed
+
+
 def listen(listener: Listener, clips: Sequence[Take], *, adapted: bool = True) -> list[Heard]:
     """What a listener hears in the clips that make up a call, one after the other.
 
@@ -103,13 +115,7 @@ def listen(listener: Listener, clips: Sequence[Take], *, adapted: bool = True) -
         clips: of the call.
         adapted: to the voice in the call; if not, every window is heard by itself.
     """
-    cut = [windows_of(take, listener.length) for take in clips]
-    starts = np.cumsum([0, *(len(take.frames) for take in clips)])
-    flat = [
-        replace(window, start=window.start + int(start))
-        for windows, start in zip(cut, starts, strict=False)
-        for window in windows
-    ]
+    cut, flat = cut_call(clips, listener.length)
     if not flat:
         heard = CallLogits(np.zeros((0, len(listener.effects.level))), trust=0.0, familiarity=1.0, ruled=0.0)
     elif adapted:

@@ -120,34 +120,54 @@ class Listener:
         return call_probabilities(heard, coverage(windows, self.length), self.calibration)
 
     def listen(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
-        """The logits behind :meth:`in_call`."""
-        voice = statistics.voice(self.normalisation.mean, self.normalisation.deviation)
+        """The logits behind :meth:`in_call`.
+
+        All is heard first as in a call that no emotion rules; if one does, it is told even so, and all is
+        heard again without what the emotions do to the voice.
+        """
+        heard = self.hear_plainly(windows, statistics)
+        # On a line like none of the training, what the network hears says more of the line than of the mix.
+        ruled = heard.familiarity * self._ruled(windows, heard) if heard.familiarity else 0.0
+        if not ruled:
+            return heard
+        answers, weights = self.hear_apart(windows)
+        mix = estimate_mix(softmax(answers), weights, _EVEN_VOICE)
+        voice = self.effects.remove(self._voice(statistics), ruled * mix, self.settings.mels)
+        return self._hear(windows, voice, heard.familiarity, ruled)
+
+    def hear_plainly(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
+        """The logits of a call's windows where its statistics are held to be the voice's own."""
+        voice = self._voice(statistics)
         familiarity = self.lines.familiarity(outline(voice, self.normalisation, self.settings), voice.seconds)
-        ruled = 0.0
-        if familiarity:
-            # On a line like none of the training, what the network hears alone says more of the line.
-            answers, weights = self.first_hearing(windows)
-            ruled = familiarity * self._ruled(answers, weights)
-            mix = estimate_mix(softmax(answers), weights, _EVEN_VOICE)
-            voice = self.effects.remove(voice, ruled * mix, self.settings.mels)
+        return self._hear(windows, voice, familiarity, 0.0)
+
+    def hear_apart(self, windows: Sequence[FrameWindow]) -> tuple[DoubleArray, DoubleArray]:
+        """Calibrated logits of windows without their call, and how much each counts, for the mix in it.
+
+        Every frame has its say once, so that of overlapping windows half are enough.
+        """
+        some = [windows[row] for row in apart(windows)]
+        return self.logits(some) / self.calibration.one_clip, coverage(some, self.length)
+
+    def _voice(self, statistics: CallStatistics) -> Voice:
+        return statistics.voice(self.normalisation.mean, self.normalisation.deviation)
+
+    def _hear(
+        self, windows: Sequence[FrameWindow], voice: Voice, familiarity: float, ruled: float
+    ) -> CallLogits:
         trust = _trust(voice, familiarity, ruled)
         return CallLogits(self.logits(windows, Call(voice, trust, familiarity)), trust, familiarity, ruled)
 
-    def first_hearing(self, windows: Sequence[FrameWindow]) -> tuple[DoubleArray, DoubleArray]:
-        """Calibrated logits of a call's windows one by one, and how much each counts, for what rules in it.
-
-        Every frame has its say once, so that half of overlapping windows are enough.
-        """
-        apart = _apart(windows)
-        return self.logits(apart) / self.calibration.one_clip, coverage(apart, self.length)
-
-    def _ruled(self, answers: DoubleArray, weights: DoubleArray) -> float:
+    def _ruled(self, windows: Sequence[FrameWindow], heard: CallLogits) -> float:
         """How surely one emotion rules in a call, from 0 to 1; surely, where even calls are not known."""
         even = self.calibration.even
         if even is None:
             return 1.0
-        usual = even.answers.mean(axis=0) / self.calibration.one_clip
-        return rule(variety(answers, weights, usual), even.variety)
+        rows = apart(windows)
+        weights = coverage([windows[row] for row in rows], self.length)
+        temperature = self.calibration.one_clip
+        found = variety(heard.logits[rows] / temperature, weights, even.answers.mean(axis=0) / temperature)
+        return rule(found, even.variety)
 
 
 def _trust(voice: Voice, familiarity: float, ruled: float) -> float:
@@ -161,13 +181,13 @@ def _trust(voice: Voice, familiarity: float, ruled: float) -> float:
     return familiarity * voice.trust(half) + (1 - familiarity) * foreign
 
 
-def _apart(windows: Sequence[FrameWindow]) -> list[FrameWindow]:
-    """As many of the windows, from the first on, as do not overlap."""
-    out: list[FrameWindow] = []
+def apart(windows: Sequence[FrameWindow]) -> list[int]:
+    """The rows of windows, from the first on, that do not overlap."""
+    out: list[int] = []
     end = 0
-    for window in windows:
+    for row, window in enumerate(windows):
         if not out or window.start >= end:
-            out.append(window)
+            out.append(row)
             end = window.start + len(window.frames)
     return out
 

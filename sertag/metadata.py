@@ -26,7 +26,7 @@ from sertag.listener import Calibration
 from sertag.mix import EvenCalls
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/7"
+SCHEMA = "sertag-model/8"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024

@@ -29,7 +29,7 @@ class EvenCalls:
     Attributes:
         answers: to the windows of each emotion, on average, before any temperature, shape
             ``(labels, labels)``.
-        variety: of such calls, in nats.
+        variety: of such calls, where their statistics are held to be the voice's own, in nats.
     """
 
     answers: DoubleArray

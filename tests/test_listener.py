@@ -124,12 +124,25 @@ def test_only_windows_that_do_not_overlap_are_heard_twice() -> None:
     first, _, third, fourth = WindowStream(150, 75).push(*overlapping(), last=True)
     call = [first, third, fourth]
     plain_listener(counting, 3, WARM).in_call(call, sums(call))
-    # The first and the third; the fourth begins within the third.
-    assert heard == [2, 3]
+    # All plainly, then for the mix the first and the third, as the fourth begins within the third.
+    assert heard == [3, 2, 3]
 
 
-def test_the_effects_of_the_first_hearings_mix_are_taken_out() -> None:
-    # The first label always wins in the first hearing; its speakers' bands are known to lie higher.
+def test_a_call_that_no_emotion_rules_is_heard_once() -> None:
+    heard: list[int] = []
+
+    def counting(inputs: FloatArray) -> FloatArray:
+        heard.append(len(inputs))
+        return by_bands(inputs)
+
+    call = windows(12)
+    plain = plain_listener(counting, 3, by_bands_in_calls())
+    assert plain.listen(call, sums(call)).ruled == 0
+    assert heard == [12]
+
+
+def test_the_effects_of_the_mix_heard_apart_are_taken_out() -> None:
+    # The first label always wins; its speakers' bands are known to lie higher.
     call = windows(12)
     unknowing = plain_listener(sure_of_the_first, 3, Calibration(1, 1))
     nothing = np.zeros((3, SETTINGS.inputs))
@@ -189,7 +202,7 @@ def test_on_a_foreign_line_the_first_view_is_the_calls_too() -> None:
 
     for familiarity in (1.0, 0.0):
         on_a_line(plain_listener(keeping, 3, WARM), call, familiarity).listen(call, sums(call))
-    _, known, foreign = seen
+    *_, known, foreign = seen
     assert not np.allclose(known[..., :BANDS, 0], foreign[..., :BANDS, 0], atol=0.1)
     np.testing.assert_allclose(foreign[..., BANDS:, 0], known[..., BANDS:, 0])
     # What all of the call has in common is gone from the bands' shape in both views alike.
@@ -229,15 +242,31 @@ def test_what_a_voice_adds_to_all_answers_is_taken_away_on_known_lines() -> None
         assert least <= gone <= most, (familiarity, ruled)
 
 
+def by_bands_in_calls() -> Calibration:
+    """What is usual where the call of :func:`windows` is even to one who hears by bands."""
+    call = windows(12)
+    plainly = plain_listener(by_bands, 3, Calibration(1, 1)).hear_plainly(call, sums(call))
+    usual = np.zeros((3, 3))
+    return Calibration(1, 1, EvenCalls(usual, variety(plainly.logits, np.ones(12), usual[0])))
+
+
 def test_a_call_that_one_emotion_rules_is_trusted_later() -> None:
     call = windows(12)
-    usual = np.zeros((3, 3))
-    found = variety(plain_listener(by_bands, 3, Calibration(1, 1)).logits(call), np.ones(12), usual[0])
-    calibration = Calibration(1, 1, EvenCalls(usual, found))
-    even = plain_listener(by_bands, 3, calibration).listen(call, sums(call))
-    ruled = plain_listener(sure_of_the_first, 3, calibration).listen(call, sums(call))
+    even, ruled = (
+        plain_listener(network, 3, by_bands_in_calls()).listen(call, sums(call))
+        for network in (by_bands, sure_of_the_first)
+    )
     assert (even.ruled, ruled.ruled) == (0, 1)
     assert (even.trust, ruled.trust) == pytest.approx((36 / 44, 36 / 56))
+
+
+def test_whether_an_emotion_rules_is_told_in_terms_of_the_calls_own_voice() -> None:
+    def sure_alone(inputs: FloatArray) -> FloatArray:
+        alone = np.allclose(inputs[..., 0], inputs[..., 1])
+        return sure_of_the_first(inputs) if alone else by_bands(inputs)
+
+    call = windows(12)
+    assert plain_listener(sure_alone, 3, by_bands_in_calls()).listen(call, sums(call)).ruled == 0
 
 
 @pytest.mark.parametrize("count", [1, 12])
