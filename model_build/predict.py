@@ -96,7 +96,7 @@ def windows_of(take: Take, length: int) -> list[FrameWindow]:
 
 
 def cut_call(clips: Sequence[Take], length: int) -> tuple[list[list[FrameWindow]], list[FrameWindow]]:
-    """The windows of clips one after the other, each clip's own, and all of them where they lie in the call."""
+    """The windows of each of a call's clips, and all of them where they lie in the call."""
     cut = [windows_of(take, length) for take in clips]
     starts = np.cumsum([0, *(len(take.frames) for take in clips)])
     placed = [

@@ -37,9 +37,11 @@ class Ear:
 
     def __call__(self, inputs: FloatArray) -> FloatArray:
         """Logits that are certain of one emotion."""
-        # Before it is heard in its voice, every call is heard without, when both views are the same.
-        if not np.array_equal(inputs[..., 0], inputs[..., 1]):
-            self.calls.append(inputs[..., 0])
+        # Even calls are not known here, so that one emotion is taken to rule: each call is heard in its
+        # voice, without it, when both views are the same, and in its voice again.
+        again = self.calls and np.array_equal(self.calls[-1], inputs[..., 0])
+        if not again and not np.array_equal(inputs[..., 0], inputs[..., 1]):
+            self.calls.append(inputs[..., 0].copy())
         hundredths = np.round(100 * inputs[:, 0, SETTINGS.voicing, 0]).astype(int)
         return np.asarray(20 * np.eye(5)[hundredths % 5], dtype=np.float32)
 
