@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,16 @@ def by_bands(inputs: FloatArray) -> FloatArray:
     """Logits of three labels that differ with the window, and with the second view."""
     means = inputs[:, :, :BANDS].reshape(len(inputs), -1, 4, BANDS // 4, 2).mean(axis=(1, 3))
     return np.asarray(means[:, :3, 0] + 2 * means[:, 1:, 1], dtype=np.float32)
+
+
+def counting(heard: list[int]) -> Callable[[FloatArray], FloatArray]:
+    """Hears by bands, and keeps how many windows it hears at a time."""
+
+    def run(inputs: FloatArray) -> FloatArray:
+        heard.append(len(inputs))
+        return by_bands(inputs)
+
+    return run
 
 
 def sure_of_the_first(inputs: FloatArray) -> FloatArray:
@@ -114,29 +124,19 @@ def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
     )
 
 
-def test_only_windows_that_do_not_overlap_are_heard_twice() -> None:
+def test_only_windows_that_do_not_overlap_are_heard_for_the_mix() -> None:
     heard: list[int] = []
-
-    def counting(inputs: FloatArray) -> FloatArray:
-        heard.append(len(inputs))
-        return by_bands(inputs)
-
     first, _, third, fourth = WindowStream(150, 75).push(*overlapping(), last=True)
     call = [first, third, fourth]
-    plain_listener(counting, 3, WARM).in_call(call, sums(call))
+    plain_listener(counting(heard), 3, WARM).in_call(call, sums(call))
     # All plainly, then for the mix the first and the third, as the fourth begins within the third.
     assert heard == [3, 2, 3]
 
 
 def test_a_call_that_no_emotion_rules_is_heard_once() -> None:
     heard: list[int] = []
-
-    def counting(inputs: FloatArray) -> FloatArray:
-        heard.append(len(inputs))
-        return by_bands(inputs)
-
     call = windows(12)
-    plain = plain_listener(counting, 3, by_bands_in_calls())
+    plain = plain_listener(counting(heard), 3, by_bands_in_calls())
     assert plain.listen(call, sums(call)).ruled == 0
     assert heard == [12]
 
@@ -182,13 +182,8 @@ def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
 
 def test_on_a_foreign_line_windows_are_heard_once() -> None:
     heard: list[int] = []
-
-    def counting(inputs: FloatArray) -> FloatArray:
-        heard.append(len(inputs))
-        return by_bands(inputs)
-
     call = windows(12)
-    on_a_line(plain_listener(counting, 3, WARM), call, 0.0).in_call(call, sums(call))
+    on_a_line(plain_listener(counting(heard), 3, WARM), call, 0.0).in_call(call, sums(call))
     assert heard == [12]
 
 
