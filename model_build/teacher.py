@@ -1,6 +1,6 @@
 """What a large encoder hears in the training clips, for the network to learn beside the labels.
 
-A label says what an actor was asked for, in six words. A classifier on the encoder's hearing says how much a
+A label says what an actor was asked for, in six words. Classifiers on the encoder's hearing say how much a
 clip is like each emotion, and the hearing itself says what else there is in it (Hinton et al. 2015; Romero et
 al. 2015). Both are had for every take: the network must hear what the teacher heard (Beyer et al. 2022).
 """
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -23,10 +24,13 @@ TEACHER_SHARE = 0.6
 """Of the target; the label's is the rest."""
 
 _DIMENSIONS, _COMPONENTS = 512, 128
-_STRENGTH = 0.001
 _PARTS = 5
 _MOST = 12_500
-_ITERATIONS = 60
+# Of the regression.
+_STRENGTH, _ITERATIONS = 0.001, 60
+# Of the networks, which err otherwise than the regression and than one another.
+_NETWORKS, _UNITS, _DROPOUT = 2, 256, 0.5
+_EPOCHS, _BATCH, _RATE, _DECAY, _SMOOTHING = 20, 128, 2e-3, 5e-2, 0.05
 # A call of less trust tells the network next to nothing of the voice, one of more nearly all.
 _LEAST_TRUST, _FULL_TRUST = 0.12, 0.52
 
@@ -58,14 +62,15 @@ class Lesson:
 def lessons_of(examples: Sequence[Example], labels: int, seed: int) -> dict[Example, Lesson]:
     """Lessons from the training speakers alone.
 
-    Nobody's answers are from a classifier that was fitted on them: it would repeat their labels.
+    Nobody's answers are from classifiers that were fitted on them: they would repeat their labels.
 
     Args:
         examples: of the training speakers, with what the encoder heard.
         labels: how many there are.
-        seed: of the division of the speakers.
+        seed: of the division of the speakers, and of the networks.
     """
     random = np.random.default_rng(seed)
+    tf.keras.utils.set_random_seed(seed)
     heard = np.stack([[take.heard for take in example.takes] for example in examples])
     targets = np.array([example.target for example in examples])
     numbers = {example: row for row, example in enumerate(examples)}
@@ -81,7 +86,7 @@ def lessons_of(examples: Sequence[Example], labels: int, seed: int) -> dict[Exam
     views = []
     for view in (alone, _within_speakers(alone, speakers)):
         components = _components(view, some)
-        views.append((_answers(components, targets, parts, labels), components[:, :, :_COMPONENTS]))
+        views.append((_answers(components, targets, parts, labels, random), components[:, :, :_COMPONENTS]))
     answers = np.stack([answer for answer, _ in views], axis=1)
     hearing = np.stack([each / np.sqrt(np.mean(np.sum(each**2, axis=2))) for _, each in views], axis=1)
     return {example: Lesson(answers[row], hearing[row]) for example, row in numbers.items()}
@@ -107,8 +112,10 @@ def _components(values: FloatArray, some: IntArray) -> FloatArray:
     return np.asarray(components / components.std(), dtype=np.float32)
 
 
-def _answers(components: FloatArray, targets: IntArray, parts: IntArray, labels: int) -> FloatArray:
-    """Probabilities ``(n, takes, labels)``, each by a classifier of the other parts' speakers."""
+def _answers(
+    components: FloatArray, targets: IntArray, parts: IntArray, labels: int, random: np.random.Generator
+) -> FloatArray:
+    """Probabilities ``(n, takes, labels)``, each by classifiers of the other parts' speakers."""
     _, takes, columns = components.shape
     # Where there is nobody else to learn from the teacher knows what the labels say.
     answers = np.repeat(np.eye(labels, dtype=np.float32)[targets][:, None], takes, axis=1)
@@ -116,12 +123,47 @@ def _answers(components: FloatArray, targets: IntArray, parts: IntArray, labels:
         own, others = parts == part, parts != part
         if len(np.unique(targets[others])) < 2:
             continue
-        classifier = LogisticRegression(C=_STRENGTH, max_iter=_ITERATIONS)
-        with warnings.catch_warnings():
-            # The last iterations change no answer that matters.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            classifier.fit(components[others].reshape(-1, columns), np.repeat(targets[others], takes))
-        given = np.zeros((own.sum() * takes, labels), dtype=np.float32)
-        given[:, classifier.classes_] = classifier.predict_proba(components[own].reshape(-1, columns))
-        answers[own] = given.reshape(-1, takes, labels)
+        asked = components[own].reshape(-1, columns)
+        given = _regression(components[others], targets[others], asked, labels)
+        given += _networks(components[others], targets[others], asked, labels, random)
+        answers[own] = given.reshape(-1, takes, labels) / (1 + _NETWORKS)
     return answers
+
+
+def _regression(components: FloatArray, targets: IntArray, asked: FloatArray, labels: int) -> FloatArray:
+    """Probabilities ``(asked, labels)`` by logistic regression on all takes."""
+    _, takes, columns = components.shape
+    classifier = LogisticRegression(C=_STRENGTH, max_iter=_ITERATIONS)
+    with warnings.catch_warnings():
+        # The last iterations change no answer that matters.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(components.reshape(-1, columns), np.repeat(targets, takes))
+    given = np.zeros((len(asked), labels), dtype=np.float32)
+    given[:, classifier.classes_] = classifier.predict_proba(asked)
+    return given
+
+
+def _networks(
+    components: FloatArray, targets: IntArray, asked: FloatArray, labels: int, random: np.random.Generator
+) -> FloatArray:
+    """The sum of the probabilities ``(asked, labels)`` of some networks with one hidden layer each."""
+    clips, takes, columns = components.shape
+    inputs = tf.keras.Input((columns,))
+    networks = tf.keras.Model(inputs, [_network(inputs, labels) for _ in range(_NETWORKS)])
+    rate = tf.keras.optimizers.schedules.CosineDecay(_RATE, _EPOCHS * -(-clips // _BATCH))
+    loss = tf.keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_SMOOTHING)
+    networks.compile(tf.keras.optimizers.AdamW(rate, weight_decay=_DECAY), loss)
+    expected = np.eye(labels, dtype=np.float32)[targets]
+    for _ in range(_EPOCHS):
+        drawn = components[np.arange(clips), random.integers(takes, size=clips)]
+        networks.fit(drawn, [expected] * _NETWORKS, batch_size=_BATCH, verbose=0)
+    answers = (tf.nn.softmax(logits) for logits in networks(asked, training=False))
+    return np.asarray(sum(answers), dtype=np.float32)
+
+
+def _network(inputs: tf.Tensor, labels: int) -> tf.Tensor:
+    """Logits of a network with one hidden layer."""
+    hidden = tf.keras.layers.Dense(_UNITS, use_bias=False)(inputs)
+    hidden = tf.keras.layers.BatchNormalization(momentum=0.9)(hidden)
+    hidden = tf.keras.layers.Dropout(_DROPOUT)(tf.keras.layers.ReLU()(hidden))
+    return tf.keras.layers.Dense(labels)(hidden)

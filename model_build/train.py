@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,19 +20,25 @@ from sertag.adaptation import EmotionEffects
 from sertag.normalisation import VIEWS
 from sertag.types import FloatArray
 
+_SMALLEST_BATCH, _STEPS = 64, 16
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network is trained."""
+    """How the network is trained; ``batch`` is the largest, whose peak is ``learning_rate``."""
 
-    epochs: int = 140
-    batch: int = 64
-    learning_rate: float = 2e-3
+    epochs: int = 250
+    batch: int = 256
+    learning_rate: float = 4e-3
     weight_decay: float = 2e-2
     label_smoothing: float = 0.1
     task_weight: float = 0.2
     hearing_weight: float = 0.5
     seed: int = 1
+
+    def batch_of(self, examples: int) -> int:
+        """How large batches are: of few examples smaller, so that an epoch has steps enough."""
+        return min(self.batch, max(_SMALLEST_BATCH, examples // _STEPS))
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,11 @@ def train(
     random = np.random.default_rng(settings.seed)
     shape = (windower.settings, windower.length, classes, network_settings)
     network = build_network(*shape, unroll=True)
-    steps = settings.epochs * max(1, len(training) // settings.batch)
+    size = settings.batch_of(len(training))
+    steps = settings.epochs * max(1, len(training) // size)
     observer.stage(name, steps)
-    rate = OneCycle(settings.learning_rate, steps)
+    # Adam's steps are as noisy at a rate that grows as the square root of the batch.
+    rate = OneCycle(settings.learning_rate * math.sqrt(size / settings.batch), steps)
     optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     tasks = Tasks.of([example.utterance for example in training])
@@ -126,7 +135,7 @@ def train(
     try:
         for number in range(1, settings.epochs + 1):
             losses = []
-            for batch in _batches(training, calls, windower, settings.batch, random):
+            for batch in _batches(training, calls, windower, size, random):
                 goals = _goals(batch, classes, settings.label_smoothing, tasks, lessons)
                 losses.append(float(step(batch.windows, *goals)))
                 observer.step()

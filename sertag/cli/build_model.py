@@ -27,7 +27,7 @@ def build_model(
     ],
     out: Annotated[Path, typer.Option(metavar="M.tflite", help="The model; its card (.md) goes beside it.")],
     window: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the model's window.")] = 3.0,
-    epochs: Annotated[int, typer.Option(min=1, help="How long to train.")] = 140,
+    epochs: Annotated[int, typer.Option(min=1, help="How long to train.")] = 250,
     seed: Annotated[int, typer.Option(help="Of everything random; the split never changes.")] = 1,
     protocol: Annotated[
         ProtocolName,
