@@ -1,48 +1,38 @@
-"""A large speech encoder, whose hearing the network can be taught: Moonshine tiny's (Jeffries et al. 2024).
+"""Moonshine tiny's speech encoder (Jeffries et al. 2024; MIT licence).
 
-It learnt to transcribe English from many thousands of voices, and what its layers say of a clip carries over
-to speakers as a network of our size, which meets a few dozen actors, does not learn to by itself. Only
-training needs it. Its package runs it as a whole; the layers are had by stating its graph anew.
+Its package runs it as a whole; the layers are had by stating its graph anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
-import onnxruntime.tools.ort_format_model  # It puts the bindings that are next on the path.
+import onnxruntime.tools.ort_format_model  # noqa: F401  # It puts the bindings that are next on the path.
 from ort_flatbuffers_py.fbs.AttributeType import AttributeType
 from ort_flatbuffers_py.fbs.InferenceSession import InferenceSession
 
-from sertag.types import FloatArray, HalfArray
+from model_build.encoders.packages import file_of, session_of
+from sertag.types import FloatArray
 
-PACKAGE = "moonshine-voice"
-RATE = 16_000
-"""In Hz; the encoder was trained on nothing else."""
-
+_PACKAGE = "moonshine-voice"
 _FILE = "moonshine_voice/assets/tiny-en/encoder_model.ort"
 _SAMPLES, _MASK, _LAST = "input_values", "attention_mask", "last_hidden_state"
 _LAYERS = ("/Transpose_output_0", *(f"/layers.{number}/Add_1_output_0" for number in range(5)), _LAST)
 _FEWEST = 2_000
 
 
-class SpeechEncoder:
-    """The encoder of the installed package, on one core."""
+class Moonshine:
+    """The encoder of the installed package."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        model = _with_layers(encoder_file().read_bytes())
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._session = session_of(_with_layers(model_file().read_bytes()))
 
     def layers(self, samples: FloatArray) -> FloatArray:
-        """What each layer says of samples (1-D, at ``RATE``): ``(layers, steps of 24 ms, 288)``.
+        """What each layer says of samples (1-D, at 16 kHz): ``(layers, steps of 24 ms, 288)``.
 
         The first of the seven is the convolutional front end's.
         """
@@ -53,26 +43,14 @@ class SpeechEncoder:
         )
         return layers
 
-    def summary(self, samples: FloatArray) -> HalfArray:
-        """Mean and standard deviation over time of all layers: ``(4032,)``."""
-        layers = self.layers(samples)
-        moments = np.concatenate([layers.mean(axis=1), layers.std(axis=1)], axis=1)
-        return np.asarray(moments.ravel(), dtype=np.float16)
 
-
-def encoder_file() -> Path:
-    """Where the package keeps the encoder, which is found without importing a microphone's driver.
+def model_file() -> Path:
+    """Where the package keeps the encoder.
 
     Raises:
         ImportError: where the package is missing, or has no model in it.
     """
-    try:
-        file = Path(str(metadata.distribution(PACKAGE).locate_file(_FILE)))
-    except metadata.PackageNotFoundError:
-        raise ImportError(f"{PACKAGE} is not installed") from None
-    if not file.is_file():
-        raise ImportError(f"{PACKAGE} {metadata.version(PACKAGE)} has no {_FILE}")
-    return file
+    return file_of(_PACKAGE, _FILE)
 
 
 def _with_layers(content: bytes) -> bytes:
@@ -102,7 +80,7 @@ def _in_order(nodes: list[onnx.NodeProto], known: set[str]) -> Iterator[onnx.Nod
     while nodes:
         ready = [node for node in nodes if known.issuperset(node.input)]
         if not ready:
-            raise ImportError(f"{PACKAGE}: its encoder has a node without inputs: {nodes[0].op_type}")
+            raise ImportError(f"{_PACKAGE}: its encoder has a node without inputs: {nodes[0].op_type}")
         for node in ready:
             known.update(node.output)
         yield from ready
