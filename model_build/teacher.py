@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import tensorflow as tf
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -88,7 +88,7 @@ def lessons_of(examples: Sequence[Example], labels: int, seed: int) -> dict[Exam
     for within in (False, True):
         if within:
             _take_out_voices(heard, speakers)
-        components = _components(heard, some)
+        components = _components(heard, some, seed)
         views.append((_answers(components, targets, parts, labels, random), components[:, :, :_COMPONENTS]))
     answers = np.stack([answer for answer, _ in views], axis=1)
     hearing = np.stack([each / np.sqrt(np.mean(np.sum(each**2, axis=2))) for _, each in views], axis=1)
@@ -102,17 +102,15 @@ def _take_out_voices(values: FloatArray, speakers: Sequence[IntArray]) -> None:
         values[clips] = (own - own.mean(axis=0)) / (own.std(axis=0) + 0.05)
 
 
-def _components(values: FloatArray, some: IntArray) -> FloatArray:
+def _components(values: FloatArray, some: IntArray, seed: int) -> FloatArray:
     """Principal components of ``(n, takes, columns)`` by those of some rows, half whitened, deviation 1."""
     clips, takes, columns = values.shape
     sample = values[some].reshape(-1, columns)
-    count = min(_DIMENSIONS, columns, len(sample))
-    variances, directions = scipy.linalg.eigh(
-        sample.T @ sample / len(sample), subset_by_index=(columns - count, columns - 1)
-    )
+    count = min(_DIMENSIONS, *sample.shape)
+    found = PCA(count, svd_solver="randomized", random_state=seed).fit(sample)
     # Half: whole, the last components, which are noise, would count as much as the first.
-    scale = np.maximum(variances, 1e-6) ** 0.25
-    components = values.reshape(-1, columns) @ (directions / scale)[:, ::-1]
+    scale = np.maximum(found.explained_variance_, 1e-6) ** 0.25
+    components = values.reshape(-1, columns) @ (found.components_.T / scale)
     return np.asarray(components / components.std(), dtype=np.float32).reshape(clips, takes, count)
 
 
