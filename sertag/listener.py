@@ -207,8 +207,8 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     """Probabilities of a call's windows, shape ``(windows, labels)``.
 
     What the voice adds to every answer is taken away. Then, where one emotion rules in the call, it becomes
-    a little more likely in each of its windows. Elsewhere emotions that are heard often become less likely,
-    as what is heard all the time may be the voice or the line.
+    more likely in each of its windows if it is one that is not told surely. Elsewhere emotions that are
+    heard often become less likely, as what is heard all the time may be the voice or the line.
 
     Args:
         heard: of the windows.
@@ -218,15 +218,16 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     temperature = calibration.temperature(heard.trust, heard.familiarity)
     answers = heard.logits / temperature
     unruled = heard.familiarity - heard.ruled
-    if calibration.even and heard.familiarity:
-        usual = calibration.even.answers / temperature
+    even = calibration.even
+    if even and heard.familiarity:
+        usual = even.answers / temperature
         voices = unruled * leaning(answers, weights, usual)
         voices += heard.ruled * leaning_of_each(answers, weights, usual, _EVEN_PRIOR)
         answers = answers - voices
     probabilities = softmax(answers)
     mix = estimate_mix(probabilities, weights, _EVEN_PRIOR)
     exponent = (
-        heard.ruled * _PRIOR_EXPONENT_RULED
+        heard.ruled * (even.power(mix) if even else _PRIOR_EXPONENT_RULED)
         + unruled * _PRIOR_EXPONENT
         + (1 - heard.familiarity) * _PRIOR_EXPONENT_FOREIGN
     )

@@ -26,7 +26,7 @@ from sertag.listener import Calibration
 from sertag.mix import EvenCalls
 from sertag.normalisation import Normalisation
 
-SCHEMA = "sertag-model/8"
+SCHEMA = "sertag-model/9"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -34,6 +34,7 @@ _SMALLEST, _GREATEST = 1e-3, 1e3
 """Bounds of what normalises the inputs, which are decibels and octaves, and of the temperatures below 1."""
 _GREATEST_EFFECT = 50.0
 """In deviations, decibels, or the logarithm of a deviation: its exponential still fits a float32."""
+_GREATEST_POWER = 10.0
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,11 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
 def _described(even: EvenCalls | None) -> dict[str, Any] | None:
     if even is None:
         return None
-    return {"answers": np.round(even.answers, 4).tolist(), "variety": even.variety}
+    return {
+        "answers": np.round(even.answers, 4).tolist(),
+        "variety": even.variety,
+        "powers": np.round(even.powers, 4).tolist(),
+    }
 
 
 def _even_calls(document: Any, labels: int) -> EvenCalls | None:
@@ -195,7 +200,11 @@ def _even_calls(document: Any, labels: int) -> EvenCalls | None:
     variety = float(document["variety"])
     if not _SMALLEST <= variety <= 2 * math.log(labels):
         raise ValueError("even calls")
-    return EvenCalls(_numbers(document["answers"], (labels, labels), _GREATEST, "even calls"), variety)
+    return EvenCalls(
+        _numbers(document["answers"], (labels, labels), _GREATEST, "even calls"),
+        variety,
+        _numbers(document["powers"], (labels,), _GREATEST_POWER, "even calls"),
+    )
 
 
 def _lines(document: Any, features: FeatureSettings) -> KnownLines:

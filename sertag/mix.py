@@ -30,10 +30,17 @@ class EvenCalls:
         answers: to the windows of each emotion, on average, before any temperature, shape
             ``(labels, labels)``.
         variety: of such calls, where their statistics are held to be the voice's own, in nats.
+        powers: of an emotion's share where it rules in a call: the less surely it is told, the more its
+            being frequent has to say; shape ``(labels,)``.
     """
 
     answers: DoubleArray
     variety: float
+    powers: DoubleArray
+
+    def power(self, mix: DoubleArray) -> float:
+        """That of the emotion that rules in a call of such a mix; between theirs, where more than one may."""
+        return float(mix**2 @ self.powers / (mix @ mix))
 
 
 def softmax(logits: DoubleArray) -> DoubleArray:

@@ -9,7 +9,7 @@ from model_build.calibrate import calibrate, mean_calibration
 from model_build.dataset import Example
 from sertag.adaptation import EmotionEffects
 from sertag.listener import Calibration, Listener
-from sertag.mix import EvenCalls
+from sertag.mix import EvenCalls, softmax
 from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_example, made_take, plain_listener
@@ -98,19 +98,33 @@ def test_an_emotion_that_no_validation_speaker_has_is_as_the_others_are(validati
     even = calibrate(three, validation).calibration.even
     assert even is not None
     np.testing.assert_allclose(even.answers[2], even.answers[:2].mean(axis=0))
+    assert even.powers[2] == pytest.approx(even.powers[:2].mean())
+
+
+def test_the_less_surely_an_emotion_is_told_the_greater_is_its_power(validation: list[Example]) -> None:
+    def hesitant(inputs: FloatArray) -> FloatArray:
+        logits = listener(1.0, 1.0).run(inputs)
+        return np.where(logits < 0, logits / 4, logits)
+
+    found = calibrate(plain_listener(hesitant, 2, NONE), validation).calibration
+    assert found.even is not None
+    surely = np.diagonal(softmax(found.even.answers / found.one_clip))
+    assert surely[0] > surely[1] + 0.1
+    np.testing.assert_allclose(found.even.powers, 2 * (0.85 - surely))
 
 
 def test_the_mean_of_calibrations_is_geometric_but_of_even_calls() -> None:
-    one, other = (EvenCalls(np.full((2, 2), value), value) for value in (2.0, 3.0))
+    one, other = (EvenCalls(np.full((2, 2), value), value, np.full(2, value)) for value in (2.0, 3.0))
     found = mean_calibration([Calibration(1.0, 0.5, one), Calibration(4.0, 2.0, other)])
     assert (found.one_clip, found.adapted) == pytest.approx((2.0, 1.0))
     assert found.even is not None
     assert found.even.variety == pytest.approx(2.5)
     np.testing.assert_allclose(found.even.answers, 2.5)
+    np.testing.assert_allclose(found.even.powers, 2.5)
 
 
 def test_where_even_calls_are_not_known_they_have_no_part_in_the_mean() -> None:
-    even = EvenCalls(np.ones((2, 2)), 2.0)
+    even = EvenCalls(np.ones((2, 2)), 2.0, np.zeros(2))
     found = mean_calibration([Calibration(1.0, 1.0, even), NONE]).even
     assert found is not None
     assert found.variety == 2.0

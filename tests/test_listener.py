@@ -216,10 +216,25 @@ def test_what_is_frequent_becomes_less_likely_but_where_it_rules() -> None:
     assert foreign[0, 2] > even[0, 2] > plain[0, 2] > ruled[0, 2]
 
 
+def test_what_rules_becomes_more_likely_by_its_own_power() -> None:
+    logits = np.random.default_rng(3).normal([2.0, 1.0, 0.0], 1.0, (100, 3))
+    usual = 3.0 * np.eye(3) - 1.0
+    weak, strong, other = (
+        call_probabilities(
+            CallLogits(logits, 1.0, 1.0, 1.0),
+            np.ones(100),
+            Calibration(1.0, 1.0, EvenCalls(usual, 2.0, np.array(powers))),
+        ).mean(axis=0)
+        for powers in ((0.0, 0.0, 0.0), (0.6, 0.0, 0.0), (0.0, 0.0, 0.6))
+    )
+    assert strong[0] > weak[0] + 0.02
+    assert other[0] == pytest.approx(weak[0], abs=0.01)
+
+
 def test_what_a_voice_adds_to_all_answers_is_taken_away_on_known_lines() -> None:
     usual = 3.0 * np.eye(3) - 1.0
     plain = np.tile(usual, (40, 1)) + np.random.default_rng(2).normal(0, 0.5, (120, 3))
-    calibration = Calibration(1.0, 0.7, EvenCalls(usual, 2.0))
+    calibration = Calibration(1.0, 0.7, EvenCalls(usual, 2.0, np.full(3, 0.3)))
     for familiarity, ruled, least, most in (
         (1.0, 0.0, 0.9, 1.0),
         (1.0, 1.0, 0.1, 0.8),
@@ -242,7 +257,7 @@ def by_bands_in_calls() -> Calibration:
     call = windows(12)
     plainly = plain_listener(by_bands, 3, Calibration(1, 1)).hear_plainly(call, sums(call))
     usual = np.zeros((3, 3))
-    return Calibration(1, 1, EvenCalls(usual, variety(plainly.logits, np.ones(12), usual[0])))
+    return Calibration(1, 1, EvenCalls(usual, variety(plainly.logits, np.ones(12), usual[0]), np.zeros(3)))
 
 
 def test_a_call_that_one_emotion_rules_is_trusted_later() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sertag.adaptation import DoubleArray
-from sertag.mix import estimate_mix, leaning, leaning_of_each, rule, softmax, variety
+from sertag.mix import EvenCalls, estimate_mix, leaning, leaning_of_each, rule, softmax, variety
 
 NOTHING = np.zeros(4)
 USUAL = 3.0 * np.eye(4) - 0.75
@@ -105,3 +105,10 @@ def test_what_rules_is_not_taken_for_the_voice() -> None:
     # The other emotions' few windows, of which some are taken for the ruling one's, say part of it.
     assert 0.2 < (found @ VOICE) / (VOICE @ VOICE) < 0.6
     assert softmax(answers - found)[:160, 0].mean() > 0.9
+
+
+def test_the_power_is_that_of_what_rules() -> None:
+    even = EvenCalls(np.zeros((3, 3)), 2.0, np.array([0.0, 0.6, 0.3]))
+    assert even.power(np.array([1.0, 0.0, 0.0])) == 0.0
+    assert even.power(np.array([0.0, 0.5, 0.5])) == pytest.approx(0.45)
+    assert even.power(np.array([0.1, 0.8, 0.1])) == pytest.approx((0.64 * 0.6 + 0.01 * 0.3) / 0.66)

@@ -31,6 +31,7 @@ assert METADATA.calibration.even
 EVEN = {
     "answers": METADATA.calibration.even.answers.tolist(),
     "variety": METADATA.calibration.even.variety,
+    "powers": METADATA.calibration.even.powers.tolist(),
 }
 NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
@@ -153,6 +154,8 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"even_calls": {**EVEN, "variety": 5}},
         {"even_calls": {**EVEN, "answers": EVEN["answers"][:-1]}},
         {"even_calls": {**EVEN, "answers": [[2000.0] * 6] * 6}},
+        {"even_calls": {**EVEN, "powers": EVEN["powers"][:-1]}},
+        {"even_calls": {**EVEN, "powers": [20.0] * 6}},
         {"effects": None},
         {"effects": {}},
         {"effects": {**EFFECTS, "mean": EFFECTS["mean"][:-1]}},
@@ -205,7 +208,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/8'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/9'"
     ):
         Model(str(path))
 
@@ -221,6 +224,7 @@ def test_metadata_that_are_right_are_taken(tmp_path: Path) -> None:
     assert np.array_equal(metadata.lines.directions, METADATA.lines.directions)
     assert metadata.calibration.even
     assert np.array_equal(metadata.calibration.even.answers, EVEN["answers"])
+    assert np.array_equal(metadata.calibration.even.powers, EVEN["powers"])
 
 
 @pytest.mark.parametrize("name", ["nope", "n" * 300, "n/" * 3_000, "/dev/null/nope", "/dev/zero", "."])
