@@ -166,5 +166,7 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
     yield f"Temperatures: {calibration.one_clip:.3f} for one clip, {calibration.adapted:.3f} adapted."
     if calibration.even:
         yield f"Variety of calls that no emotion rules: {calibration.even.variety:.3f} nats."
+        powers = zip(metadata.labels, calibration.even.powers, strict=True)
+        yield f"Powers of what rules: {', '.join(f'{label} {power:.2f}' for label, power in powers)}."
     yield ""
     yield f"Runs in {' and '.join(about['interpreters'])}."
