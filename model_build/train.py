@@ -25,7 +25,7 @@ _SMALLEST_BATCH, _STEPS = 64, 16
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network is trained; ``batch`` is the largest, whose peak is ``learning_rate``."""
+    """How the network is trained; ``learning_rate`` is the peak for batches of ``batch``, the largest."""
 
     epochs: int = 250
     batch: int = 256

@@ -294,6 +294,15 @@ def test_the_command_trains_as_long_as_the_recipe() -> None:
     assert signature(build_model).parameters["epochs"].default == TrainingSettings().epochs
 
 
+@pytest.mark.parametrize(
+    ("examples", "batch"), [(1, 64), (1_024, 64), (2_048, 128), (4_096, 256), (99_999, 256)]
+)
+def test_of_few_examples_batches_are_smaller(examples: int, batch: int) -> None:
+    from model_build.train import TrainingSettings
+
+    assert TrainingSettings().batch_of(examples) == batch
+
+
 def test_no_speaker_is_on_two_sides_and_the_split_is_fixed(corpus: Path) -> None:
     utterances = read_corpora([corpus]).utterances
     split = split_speakers(utterances)

