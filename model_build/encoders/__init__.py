@@ -2,7 +2,8 @@
 
 They learnt to transcribe English from many thousands of voices, and what their layers say of a clip carries
 over to speakers as a network of our size, which meets a few dozen actors, does not learn to by itself. Only
-training needs them. Two that learnt apart know more together than one.
+training needs them. Two that learnt apart know more together than one, though
+of what the second adds the network has shown nothing yet (docs/accuracy.md, *A second encoder*).
 """
 
 from __future__ import annotations
