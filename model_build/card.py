@@ -17,11 +17,10 @@ The speech it learnt from is acted: a few sentences, said on demand. Real anger,
 sounds different.
 """
 _TAUGHT = """\
-Beside the labels the network learnt what the encoders of Moonshine tiny (Jeffries et al. 2024) and of
-Whisper tiny.en (Radford et al. 2022; both under the MIT licence) hear in the training clips, and what
-classifiers on it answer that were fitted on other training speakers. The encoders learnt to transcribe
-English, from recordings without emotion labels; whether voices of these corpora were among them is not
-known. Nothing of theirs is in the file.
+Beside the labels the network learnt what the encoder of Moonshine tiny (Jeffries et al. 2024; MIT licence)
+hears in the training clips, and what classifiers on it answer that were fitted on other training
+speakers. The encoder learnt to transcribe English, from recordings without emotion labels; whether voices
+of these corpora were among them is not known. Nothing of it is in the file.
 """
 _LIMITS = """\
 A voice does not show what a person feels. Languages, ages, accents and recording

@@ -28,7 +28,7 @@ from sertag.speech import speech_frames
 from sertag.types import BoolArray, FloatArray, HalfArray
 
 if TYPE_CHECKING:
-    from model_build.encoders import SpeechEncoders
+    from model_build.encoder import SpeechEncoder
 
 CLEAN, TELEPHONE, FIRST_SESSION = 0, 1, 2
 """Takes of an example: as it is, through an 8 kHz mu-law telephone, and then in augmented sessions."""
@@ -49,16 +49,14 @@ class Take:
     heard: HalfArray = field(default_factory=lambda: np.empty(0, dtype=np.float16))
 
     @classmethod
-    def of(
-        cls, samples: FloatArray, settings: FeatureSettings, encoders: SpeechEncoders | None = None
-    ) -> Take:
+    def of(cls, samples: FloatArray, settings: FeatureSettings, encoder: SpeechEncoder | None = None) -> Take:
         """The take of samples (1-D, full scale 1.0)."""
         frames = frames_of(samples, settings)
         speech = speech_frames(frames, settings)
         statistics = CallStatistics.of(frames, speech, settings)
-        if encoders is None:
+        if encoder is None:
             return cls(frames, speech, statistics)
-        return cls(frames, speech, statistics, encoders.summary(samples))
+        return cls(frames, speech, statistics, encoder.summary(samples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,19 +130,17 @@ def _takes(
     random = np.random.default_rng(seed)
     versions = [clips, [through_telephone(clip, settings.sample_rate) for clip in clips]]
     versions += [augment(clips, settings.sample_rate, random) for _ in range(sessions)]
-    encoders = _encoders() if teacher else None
-    takes = (
-        tuple(Take.of(clip, settings, encoders) for clip in take) for take in zip(*versions, strict=True)
-    )
+    encoder = _encoder() if teacher else None
+    takes = (tuple(Take.of(clip, settings, encoder) for clip in take) for take in zip(*versions, strict=True))
     return [samples if isinstance(samples, RecordingError) else next(takes) for samples in decoded]
 
 
 @cache
-def _encoders() -> SpeechEncoders:
-    # Few need what they need.
-    from model_build.encoders import SpeechEncoders
+def _encoder() -> SpeechEncoder:
+    # Few need what it needs.
+    from model_build.encoder import SpeechEncoder
 
-    return SpeechEncoders()
+    return SpeechEncoder()
 
 
 def _samples(utterance: Utterance, rate: int) -> FloatArray | RecordingError:

