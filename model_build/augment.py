@@ -15,9 +15,9 @@ import scipy.ndimage
 import scipy.signal
 import soxr
 
-from sertag.adaptation import Call, DoubleArray
+from sertag.adaptation import Call
 from sertag.features import FeatureSettings
-from sertag.types import FloatArray
+from sertag.types import DoubleArray, FloatArray
 
 TELEPHONE_RATE = 8_000
 

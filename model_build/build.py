@@ -187,7 +187,7 @@ def _fit(
             raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
     normalisation = fit_normalisation(training, features)
     effects = fit_effects(training, len(labels), features, normalisation)
-    lines = fit_lines(training, features, normalisation, recipe.seed)
+    lines = fit_lines(training, features, recipe.seed)
     windower = Windower(features, normalisation, features.frames_in(recipe.window))
     settings = TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)
     lessons = {}

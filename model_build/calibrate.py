@@ -10,9 +10,9 @@ import numpy as np
 from model_build.dataset import CLEAN, Example, by_speaker, call_of
 from model_build.metrics import fit_temperature
 from model_build.predict import Heard, cut_call, listen, probabilities_of, windows_of
-from sertag.adaptation import DoubleArray
 from sertag.listener import Calibration, Listener, apart, coverage
 from sertag.mix import EvenCalls, softmax, variety
+from sertag.types import DoubleArray
 from sertag.windows import FrameWindow
 
 _SURELY, _SLOPE = 0.85, 2.0

@@ -8,9 +8,11 @@ import numpy as np
 
 from model_build.dataset import Example
 from model_build.metrics import IntArray
-from sertag.adaptation import Call, CallStatistics, DoubleArray, EmotionEffects
+from sertag.adaptation import Call, EmotionEffects
+from sertag.call_statistics import CallStatistics
 from sertag.features import FeatureSettings
 from sertag.normalisation import Normalisation
+from sertag.types import DoubleArray
 
 _HALF_TRUST_SECONDS = 20.0
 _EVEN = 2.0
@@ -100,4 +102,6 @@ def _row(statistics: CallStatistics) -> DoubleArray:
 
 def _statistics(row: DoubleArray, settings: FeatureSettings) -> CallStatistics:
     counts, totals, squares = row[:-1].reshape(3, settings.inputs)
-    return CallStatistics(counts, totals, squares, float(row[-1]), settings)
+    # Of the line nothing is asked here.
+    nothing = np.zeros(settings.mels)
+    return CallStatistics(counts, totals, squares, float(row[-1]), 0, nothing, 0, nothing, settings)

@@ -19,8 +19,9 @@ import soxr
 
 from model_build.augment import TELEPHONE_RATE, augment, vary_speaker
 from model_build.corpora import Utterance
-from sertag.adaptation import Call, CallStatistics
+from sertag.adaptation import Call
 from sertag.audio import AudioReader
+from sertag.call_statistics import CallStatistics
 from sertag.errors import RecordingError
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from model_build.dataset import CLEAN, FIRST_SESSION, Example, Take, by_speaker, call_of
-from sertag.adaptation import CallStatistics, DoubleArray, EmotionEffects
+from sertag.adaptation import EmotionEffects
+from sertag.call_statistics import CallStatistics
 from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
 from sertag.normalisation import Normalisation
-from sertag.types import BoolArray
+from sertag.types import BoolArray, DoubleArray
 
 _FEWEST_CLIPS = 3
 _CALL_SECONDS = 30.0
 _CLIP_SECONDS = 1.0
 _RULING_SHARE = 0.8
-_DIRECTIONS, _SPEAKERS_A_DIRECTION = 8, 4
+_DIRECTIONS = 16
+_EVEN_SHARE = 0.3
 _PARTS = 10
 
 
@@ -40,39 +43,35 @@ def fit_normalisation(examples: Sequence[Example], settings: FeatureSettings) ->
     return Normalisation(mean, deviation)
 
 
-def fit_lines(
-    examples: Sequence[Example], settings: FeatureSettings, normalisation: Normalisation, seed: int
-) -> KnownLines:
+def fit_lines(examples: Sequence[Example], settings: FeatureSettings, seed: int) -> KnownLines:
     """What calls on known lines are like, from calls put together of the training speakers' clips.
 
-    The spread is that of calls whose speakers had no part in the directions, the unrest that of these
-    speakers' clips; of several corpora, the widest counts, so that none of them is foreign for being small.
+    Each corpus came over a line of its own, and over another by telephone. Spread and unrest are those of
+    calls, and clips, whose speakers had no part in the line, where it has others.
     """
     random = np.random.default_rng(seed)
-
-    def outlined(call: CallStatistics) -> DoubleArray:
-        voice = call.voice(normalisation.mean, normalisation.deviation)
-        return outline(voice, normalisation, settings)
-
     speakers = list(by_speaker(examples).values())
-    calls = [np.array([outlined(call) for call in _calls(clips, random)]) for clips in speakers]
-    of_calls: dict[str, list[float]] = {}
-    of_clips: dict[str, list[tuple[float, float]]] = {}
+    calls = [
+        {line: [outline(call, settings) for call in own] for line, own in _calls(clips, random).items()}
+        for clips in speakers
+    ]
+    whole = _Lines(calls)
+    of_calls: dict[_Line, list[float]] = {line: [] for line in whole.names}
+    of_clips: dict[_Line, list[tuple[float, float]]] = {line: [] for line in whole.names}
     for part in range(min(_PARTS, len(speakers))):
         others = [each for row, each in enumerate(calls) if row % _PARTS != part]
-        known = _known(others or calls)
+        without = _Lines(others or calls, whole)
         for clips, own in zip(speakers[part::_PARTS], calls[part::_PARTS], strict=True):
-            corpus = clips[0].utterance.corpus
-            of_calls.setdefault(corpus, []).extend(known.distance(call) for call in own)
-            of_clips.setdefault(corpus, []).extend(
-                (known.distance(outlined(each)) ** 2, 1 / each.seconds)
-                for clip in clips
-                for each in (take.statistics for take in clip.takes[:FIRST_SESSION])
-                if each.seconds >= _CLIP_SECONDS
-            )
-    spreads = {corpus: float(np.mean(each)) for corpus, each in of_calls.items()}
-    unrests = [_unrest(of_clips[corpus], spread) for corpus, spread in spreads.items()]
-    return replace(_known(calls), spread=max(*spreads.values(), 1e-3), unrest=max(unrests))
+            for line, outlines in own.items():
+                of_calls[line] += [without.distance(line, each) for each in outlines]
+                of_clips[line] += [
+                    (without.distance(line, outline(each, settings)) ** 2, 1 / each.seconds)
+                    for each in (clip.takes[line.take].statistics for clip in clips)
+                    if each.seconds >= _CLIP_SECONDS
+                ]
+    spreads = [max(float(np.mean(of_calls[line])), 1e-3) for line in whole.names]
+    unrests = [_unrest(of_clips[line], spread) for line, spread in zip(whole.names, spreads, strict=True)]
+    return replace(whole.known, spreads=np.array(spreads), unrests=np.array(unrests))
 
 
 def _unrest(clips: Sequence[tuple[float, float]], spread: float) -> float:
@@ -83,12 +82,21 @@ def _unrest(clips: Sequence[tuple[float, float]], spread: float) -> float:
     return math.sqrt(max(squares - spread**2, 0.0) / parts)
 
 
-def _calls(clips: Sequence[Example], random: np.random.Generator) -> Iterator[CallStatistics]:
+class _Line(NamedTuple):
+    """What calls of a corpus came over."""
+
+    corpus: str
+    take: int
+
+
+def _calls(clips: Sequence[Example], random: np.random.Generator) -> dict[_Line, list[CallStatistics]]:
     """Calls of one speaker, clean and by telephone: of any emotions, and of each with it ruling."""
     of_emotion: dict[int, list[Example]] = {}
     for clip in clips:
         of_emotion.setdefault(clip.target, []).append(clip)
     emotions = list(of_emotion.values())
+    corpus = clips[0].utterance.corpus
+    calls: dict[_Line, list[CallStatistics]] = {}
     for ruling in (None, *emotions):
         for take in range(min(FIRST_SESSION, len(clips[0].takes))):
             drawn, heard = [], 0.0
@@ -99,15 +107,54 @@ def _calls(clips: Sequence[Example], random: np.random.Generator) -> Iterator[Ca
                 clip = among[random.integers(len(among))]
                 drawn.append(clip.takes[take])
                 heard += clip.takes[CLEAN].statistics.seconds
-            yield call_of(drawn)
+            calls.setdefault(_Line(corpus, take), []).append(call_of(drawn))
+    return calls
 
 
-def _known(outlines: Sequence[DoubleArray]) -> KnownLines:
-    """The lines of some speakers' calls; as many directions as so few speakers can show."""
-    calls = np.concatenate(outlines)
-    centre = calls.mean(axis=0)
-    count = max(1, min(_DIRECTIONS, len(outlines) // _SPEAKERS_A_DIRECTION))
-    return KnownLines(centre, np.linalg.svd(calls - centre, full_matrices=False)[2][:count], 1.0, 0.0)
+class _Lines:
+    """The lines of some speakers' calls, whose spreads and unrests are not known yet.
+
+    Args:
+        calls: outlines of each speaker's calls.
+        whole: the lines of all speakers, for those that these speakers have none of.
+    """
+
+    def __init__(self, calls: Sequence[dict[_Line, list[DoubleArray]]], whole: _Lines | None = None) -> None:
+        own: dict[_Line, list[DoubleArray]] = {}
+        for speaker in calls:
+            for line, outlines in speaker.items():
+                own.setdefault(line, []).append(np.array(outlines))
+        centres = {}
+        for line, of in own.items():
+            together = np.concatenate(of)
+            centres[line] = _mean_known(together, ~np.isnan(together), axis=0)
+        if whole:
+            centres = dict(zip(whole.names, whole.known.centres, strict=True)) | centres
+        self.names: tuple[_Line, ...] = tuple(centres)
+        off = [np.nan_to_num(each - centres[line]) for line, of in own.items() for each in of]
+        self.known: KnownLines = _known(np.array(list(centres.values())), np.concatenate(off))
+
+    def distance(self, line: _Line, outlined: DoubleArray) -> float:
+        """How far an outline is from a line."""
+        return float(self.known.distances(outlined)[self.names.index(line)])
+
+
+def _known(centres: DoubleArray, off: DoubleArray) -> KnownLines:
+    """Lines by their centres, and what calls are off these, which is alike on all lines.
+
+    A share of the covariance is that of no direction in particular (Ledoit and Wolf 2004), as the speakers
+    are few.
+    """
+    covariance = off.T @ off / len(off)
+    even = np.trace(covariance) / len(covariance)
+    variances, directions = np.linalg.eigh(
+        (1 - _EVEN_SHARE) * covariance + _EVEN_SHARE * even * np.eye(len(covariance))
+    )
+    rest = variances[:-_DIRECTIONS].mean()
+    nothing = np.zeros(len(centres))
+    return KnownLines(
+        centres, nothing, nothing, directions[:, -_DIRECTIONS:].T, 1 - rest / variances[-_DIRECTIONS:]
+    )
 
 
 def fit_effects(

@@ -12,9 +12,9 @@ from model_build.corpora import Utterance
 from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker, call_of
 from model_build.metrics import IntArray
 from model_build.observer import Observer
-from sertag.adaptation import DoubleArray
 from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage
 from sertag.mix import softmax
+from sertag.types import DoubleArray
 from sertag.windows import FrameWindow, WindowStream
 
 CONDITIONS = {"clean": CLEAN, "telephone": TELEPHONE}

@@ -14,7 +14,7 @@ from model_build.dataset import CLEAN, Example, Take, by_speaker
 from model_build.metrics import IntArray, Interval, difference, uar
 from model_build.observer import Observer
 from model_build.predict import listen, probabilities_alone, probabilities_of
-from sertag.adaptation import CallStatistics
+from sertag.call_statistics import CallStatistics
 from sertag.listener import Listener
 from sertag.types import FloatArray
 

@@ -9,113 +9,18 @@ call's own; with what is left, the network hears all of it again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from sertag.call_statistics import CallStatistics, Voice
 from sertag.features import FeatureSettings
-from sertag.types import BoolArray, FloatArray
+from sertag.types import BoolArray, DoubleArray, FloatArray
 from sertag.windows import FrameWindow
 
 BLOCK_SECONDS = 600.0
 """Length of the stretches, from the recording's start on, that are adapted each for itself."""
-RANGE = 90.0
-"""Depth below the speech level, in dB, under which everything counts as silence."""
-
-_FEWEST_VOICED = 10
-
-DoubleArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class CallStatistics:
-    """Sums over the speech frames of one channel; those of clips add up to those of the call they make.
-
-    ``counts``, ``totals`` and ``squares`` have shape ``(settings.inputs,)``; the pitch counts where
-    the frame is voiced only. ``power`` is the sum of the levels as powers re full scale.
-    """
-
-    counts: DoubleArray
-    totals: DoubleArray
-    squares: DoubleArray
-    power: float
-    settings: FeatureSettings
-
-    @classmethod
-    def of(cls, frames: FloatArray, speech: BoolArray, settings: FeatureSettings) -> CallStatistics:
-        """Statistics of frames ``(n, settings.columns)`` of which some are ``speech`` ``(n,)``."""
-        spoken = frames[speech].astype(np.float64)
-        power = float(np.sum(10.0 ** (spoken[:, settings.level] / 10.0)))
-        counts = np.full(settings.inputs, float(len(spoken)))
-        values = spoken[:, : settings.inputs]
-        if len(spoken):
-            mel = values[:, : settings.mels]
-            np.maximum(mel, _decibels(power / len(spoken)) - RANGE, out=mel)
-        # An unvoiced frame's pitch is 0, which adds nothing.
-        counts[settings.pitch] = np.count_nonzero(values[:, settings.pitch])
-        totals = values.sum(axis=0)
-        return cls(counts, totals, np.square(values, out=values).sum(axis=0), power, settings)
-
-    def __add__(self, other: CallStatistics) -> CallStatistics:
-        """Statistics of both together."""
-        return CallStatistics(
-            self.counts + other.counts,
-            self.totals + other.totals,
-            self.squares + other.squares,
-            self.power + other.power,
-            self.settings,
-        )
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of speech."""
-        return float(self.counts[0]) * self.settings.hop_seconds
-
-    @property
-    def level(self) -> float:
-        """Mean power of the speech in dB re full scale."""
-        return _decibels(self.power / max(self.counts[0], 1.0))
-
-    def voice(self, mean: FloatArray, deviation: FloatArray) -> Voice:
-        """The voice that these statistics describe.
-
-        Args:
-            mean: the training speakers', for the pitch where too little is voiced; shape ``(inputs,)``.
-            deviation: likewise.
-        """
-        settings = self.settings
-        counts = np.maximum(self.counts, 1.0)
-        own_mean = self.totals / counts
-        own_deviation = np.sqrt(np.maximum(self.squares / counts - own_mean**2, 1e-4))
-        own_mean[: settings.mels] -= self.level
-        if self.counts[settings.pitch] < _FEWEST_VOICED:
-            own_mean[settings.pitch] = mean[settings.pitch]
-            own_deviation[settings.pitch] = deviation[settings.pitch]
-        return Voice(self.level, own_mean, own_deviation, self.seconds)
-
-
-@dataclass(frozen=True, eq=False)
-class Voice:
-    """How a voice sounds on its line: level in dB re full scale, mean and deviation of every input.
-
-    Log-mel means are relative to the level; ``seconds`` of speech tell it.
-    """
-
-    level: float
-    mean: DoubleArray
-    deviation: DoubleArray
-    seconds: float
-
-    def trust(self, half: float) -> float:
-        """How far to rely on it instead of the training speakers, from 0 towards 1.
-
-        Args:
-            half: seconds of speech at which both count alike.
-        """
-        return self.seconds / (self.seconds + half)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +124,3 @@ class BlockStream:
         self._windows = []
         self._end += self._length
         return block
-
-
-def _decibels(power: float) -> float:
-    return 10.0 * math.log10(max(power, 1e-12))

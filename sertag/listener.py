@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from sertag.adaptation import Call, CallStatistics, DoubleArray, EmotionEffects, Voice
+from sertag.adaptation import Call, EmotionEffects
+from sertag.call_statistics import CallStatistics, Voice
 from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
 from sertag.mix import EvenCalls, estimate_mix, leaning, leaning_of_each, rule, softmax, variety
 from sertag.normalisation import VIEWS, Normalisation, Views
-from sertag.types import FloatArray
+from sertag.types import DoubleArray, FloatArray
 from sertag.windows import FrameWindow
 
 # All chosen on simulated calls of validation speakers: gains on even and on neutral calls against what calls
@@ -22,7 +23,7 @@ _EVEN_VOICE, _EVEN_PRIOR = 0.5, 10.0
 _HALF_TRUST_SECONDS, _HALF_TRUST_SECONDS_RULED = 8.0, 20.0
 _PRIOR_EXPONENT, _PRIOR_EXPONENT_RULED = -0.25, 0.3
 # On foreign lines: set on other corpora than the training's, clips alone and calls of up to four minutes.
-_MOST_TRUST_FOREIGN, _HALF_TRUST_SECONDS_FOREIGN = 0.65, 0.6
+_MOST_TRUST_FOREIGN, _HALF_TRUST_SECONDS_FOREIGN = 0.65, 3.0
 _PRIOR_EXPONENT_FOREIGN = -0.5
 _HEAT_FOREIGN = 1.5
 
@@ -138,7 +139,7 @@ class Listener:
     def hear_plainly(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
         """The logits of a call's windows where its statistics are held to be the voice's own."""
         voice = self._voice(statistics)
-        familiarity = self.lines.familiarity(outline(voice, self.normalisation, self.settings), voice.seconds)
+        familiarity = self.lines.familiarity(outline(statistics, self.settings), statistics.seconds)
         return self._hear(windows, voice, familiarity, 0.0)
 
     def hear_apart(self, windows: Sequence[FrameWindow]) -> tuple[DoubleArray, DoubleArray]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from sertag.adaptation import DoubleArray, EmotionEffects
+from sertag.adaptation import EmotionEffects
 from sertag.errors import ModelError
 from sertag.familiarity import KnownLines
 from sertag.features import FeatureSettings, telephone_bands
@@ -25,8 +25,9 @@ from sertag.labels import in_order
 from sertag.listener import Calibration
 from sertag.mix import EvenCalls
 from sertag.normalisation import Normalisation
+from sertag.types import DoubleArray
 
-SCHEMA = "sertag-model/9"
+SCHEMA = "sertag-model/10"
 
 _ENTRY = "sertag.json"
 _LARGEST = 64 * 1024
@@ -81,12 +82,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "level": np.round(metadata.effects.level, 3).tolist(),
             "deviation": np.round(metadata.effects.deviation, 3).tolist(),
         },
-        "lines": {
-            "centre": np.round(metadata.lines.centre, 4).tolist(),
-            "directions": np.round(metadata.lines.directions, 4).tolist(),
-            "spread": round(metadata.lines.spread, 4),
-            "unrest": round(metadata.lines.unrest, 4),
-        },
+        "lines": {name: np.round(value, 4).tolist() for name, value in vars(metadata.lines).items()},
         "window": metadata.window,
         "temperature": {
             "one_clip": metadata.calibration.one_clip,
@@ -209,16 +205,18 @@ def _even_calls(document: Any, labels: int) -> EvenCalls | None:
 
 def _lines(document: Any, features: FeatureSettings) -> KnownLines:
     bands = telephone_bands(features)
-    size = 2 * (bands.stop - bands.start)
-    spread, unrest = float(document["spread"]), float(document["unrest"])
-    if not (_SMALLEST <= spread <= _GREATEST and 0 <= unrest <= _GREATEST):
-        raise ValueError("lines")
-    return KnownLines(
-        _numbers(document["centre"], (size,), _GREATEST, "lines"),
-        _numbers(document["directions"], (len(document["directions"]), size), 1.0, "lines"),
-        spread,
-        unrest,
+    size = 3 * (bands.stop - bands.start)
+    lines, directions = len(document["centres"]), len(document["directions"])
+    known = KnownLines(
+        _numbers(document["centres"], (lines, size), _GREATEST, "lines"),
+        _numbers(document["spreads"], (lines,), _GREATEST, "lines"),
+        _numbers(document["unrests"], (lines,), _GREATEST, "lines"),
+        _numbers(document["directions"], (directions, size), 1.0, "lines"),
+        _numbers(document["excess"], (directions,), 1.0, "lines"),
     )
+    if not (lines and (known.spreads >= _SMALLEST).all() and (known.unrests >= 0).all()):
+        raise ValueError("lines")
+    return known
 
 
 def _numbers(value: Any, shape: tuple[int, ...], most: float, what: str) -> DoubleArray:

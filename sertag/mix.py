@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sertag.adaptation import DoubleArray
+from sertag.types import DoubleArray
 
 _MIX_ROUNDS = 20
 # Of the variety of a call in which all emotions are equally frequent.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sertag.adaptation import RANGE, Call
+from sertag.adaptation import Call
+from sertag.call_statistics import RANGE
 from sertag.features import FeatureSettings, mean_level
 from sertag.types import BoolArray, FloatArray
 

@@ -9,8 +9,9 @@ from itertools import compress
 
 import numpy as np
 
-from sertag.adaptation import BlockStream, CallStatistics, DoubleArray
+from sertag.adaptation import BlockStream
 from sertag.audio import AudioReader
+from sertag.call_statistics import CallStatistics
 from sertag.channels import Channels
 from sertag.division import ChannelPart, Part, Segment, join
 from sertag.errors import ModelError, UsageError
@@ -18,7 +19,7 @@ from sertag.features import FrameStream, mean_level
 from sertag.model import Model
 from sertag.speech import SpeechGate
 from sertag.timeline import Timeline, Windows
-from sertag.types import BoolArray, FloatArray
+from sertag.types import BoolArray, DoubleArray, FloatArray
 from sertag.windows import FrameWindow, WindowStream
 
 _LARGEST = 8 * 2**20

@@ -5,4 +5,5 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+DoubleArray = npt.NDArray[np.float64]
 HalfArray = npt.NDArray[np.float16]

@@ -18,7 +18,8 @@ import soundfile
 
 from model_build.corpora import Utterance
 from model_build.dataset import Example, Take
-from sertag.adaptation import Call, CallStatistics, EmotionEffects
+from sertag.adaptation import Call, EmotionEffects
+from sertag.call_statistics import CallStatistics
 from sertag.familiarity import KnownLines
 from sertag.features import FeatureSettings, telephone_bands
 from sertag.listener import Calibration, Listener
@@ -33,8 +34,14 @@ SETTINGS = FeatureSettings()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BANDS = telephone_bands(SETTINGS)
-_OUTLINE = 2 * (_BANDS.stop - _BANDS.start)
-EVERY_LINE = KnownLines(np.zeros(_OUTLINE), np.eye(1, _OUTLINE), math.inf, 0.0)
+_OUTLINE = 3 * (_BANDS.stop - _BANDS.start)
+EVERY_LINE = KnownLines(
+    centres=np.zeros((1, _OUTLINE)),
+    spreads=np.array([math.inf]),
+    unrests=np.zeros(1),
+    directions=np.eye(1, _OUTLINE),
+    excess=np.zeros(1),
+)
 """To which nothing is foreign."""
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 
 from sertag import Tagger
-from sertag.adaptation import (
-    BLOCK_SECONDS,
-    Block,
-    BlockStream,
-    Call,
-    CallStatistics,
-    EmotionEffects,
-    Voice,
-)
+from sertag.adaptation import BLOCK_SECONDS, Block, BlockStream, Call, EmotionEffects
+from sertag.call_statistics import CallStatistics, Voice
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
 from sertag.speech import speech_frames
@@ -66,32 +59,6 @@ def effects(seed: int = 0) -> EmotionEffects:
     return EmotionEffects(mean - mean.mean(axis=0), level - level.mean(), deviation - deviation.mean(axis=0))
 
 
-def test_clips_add_up_to_the_call() -> None:
-    frames, speech = analysed(call_of(4.0))
-    parts = [slice(0, 60), slice(60, 130), slice(130, None)]
-    whole = CallStatistics.of(frames, speech, SETTINGS)
-    first, second, third = (CallStatistics.of(frames[part], speech[part], SETTINGS) for part in parts)
-    total = first + second + third
-    assert whole.counts[0] == np.count_nonzero(speech) > 100
-    for name in ("counts", "totals", "squares", "power"):
-        np.testing.assert_allclose(getattr(total, name), getattr(whole, name), rtol=1e-9)
-    one, other = described(total), described(whole)
-    np.testing.assert_allclose(one.mean, other.mean)
-    np.testing.assert_allclose(one.deviation, other.deviation)
-    assert (one.level, one.seconds) == pytest.approx((other.level, other.seconds))
-
-
-def test_a_voice_is_the_mean_and_deviation_of_its_speech() -> None:
-    frames, speech = analysed(voice(3.0))
-    found, spoken = described(CallStatistics.of(frames, speech, SETTINGS)), frames[speech]
-    voiced = spoken[spoken[:, SETTINGS.pitch] != 0, SETTINGS.pitch]
-    assert found.level == pytest.approx(10 * np.log10(np.mean(10 ** (spoken[:, SETTINGS.level] / 10))))
-    np.testing.assert_allclose(found.mean[:MELS] + found.level, spoken[:, :MELS].mean(axis=0), atol=1e-3)
-    np.testing.assert_allclose(found.deviation[:MELS], spoken[:, :MELS].std(axis=0), atol=1e-3)
-    assert found.mean[SETTINGS.pitch] == pytest.approx(voiced.mean(), abs=1e-4)
-    assert found.mean[SETTINGS.voicing] == pytest.approx(spoken[:, SETTINGS.voicing].mean(), abs=1e-4)
-
-
 @pytest.mark.parametrize("gain", [0.5, 0.1])
 def test_the_gain_of_the_line_does_not_matter_to_the_second_view(gain: float) -> None:
     normalisation = Normalisation(MEAN, DEVIATION)
@@ -119,28 +86,6 @@ def test_a_voice_louder_than_in_its_call_is_louder_in_the_second_view_alone() ->
     difference = (loud - soft)[20:130, :MELS].mean(axis=(0, 1))
     assert difference[0] == pytest.approx(0, abs=0.02)
     assert difference[1] > 0.2
-
-
-def test_trust_grows_with_the_seconds_of_speech() -> None:
-    spoken = statistics(voice(5.0))
-    short, longer = (described(each).trust(20.0) for each in (spoken, spoken + spoken + spoken + spoken))
-    assert 0 < short < longer < 1
-    seconds = spoken.counts[0] * SETTINGS.hop_seconds
-    assert short == pytest.approx(seconds / (seconds + 20))
-    assert described(spoken).trust(seconds) == pytest.approx(0.5)
-    nobody = described(statistics(np.zeros(32_000, dtype=np.float32)))
-    assert nobody.trust(20.0) == 0
-    assert np.isfinite([*nobody.mean, *nobody.deviation, nobody.level]).all()
-
-
-def test_a_pitch_that_is_hardly_ever_heard_is_that_of_the_training() -> None:
-    frames, speech = analysed(voice(3.0))
-    own = described(CallStatistics.of(frames, speech, SETTINGS))
-    frames[:, SETTINGS.pitch] = 0.0
-    whispered = described(CallStatistics.of(frames, speech, SETTINGS))
-    assert own.mean[SETTINGS.pitch] != MEAN[SETTINGS.pitch]
-    assert whispered.mean[SETTINGS.pitch] == MEAN[SETTINGS.pitch]
-    assert whispered.deviation[SETTINGS.pitch] == DEVIATION[SETTINGS.pitch]
 
 
 def test_an_even_mix_changes_nothing() -> None:

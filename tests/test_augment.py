@@ -12,7 +12,8 @@ from model_build.augment import (
     telephone,
     vary_speaker,
 )
-from sertag.adaptation import Call, Voice
+from sertag.adaptation import Call
+from sertag.call_statistics import Voice
 from sertag.features import FeatureSettings, frames_of
 from sertag.types import FloatArray
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sertag.adaptation import Call, CallStatistics, EmotionEffects
+from sertag.adaptation import Call, EmotionEffects
+from sertag.call_statistics import CallStatistics
 from sertag.familiarity import outline
 from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage
 from sertag.mix import EvenCalls, estimate_mix, softmax, variety
@@ -157,11 +158,9 @@ def test_the_effects_of_the_mix_heard_apart_are_taken_out() -> None:
 
 def on_a_line(plain: Listener, call: Sequence[FrameWindow], familiarity: float) -> Listener:
     """The listener, to whom a call's line is familiar so far."""
-    voice = sums(call).voice(plain.normalisation.mean, plain.normalisation.deviation)
-    outlined = outline(voice, plain.normalisation, SETTINGS)
     # Familiar to 1.2 spreads, foreign from 1.45 on.
-    spread = EVERY_LINE.distance(outlined) / (1.45 - 0.25 * familiarity)
-    return replace(plain, lines=replace(EVERY_LINE, spread=spread))
+    spreads = EVERY_LINE.distances(outline(sums(call), SETTINGS)) / (1.45 - 0.25 * familiarity)
+    return replace(plain, lines=replace(EVERY_LINE, spreads=spreads))
 
 
 def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from sertag.adaptation import DoubleArray
 from sertag.mix import EvenCalls, estimate_mix, leaning, leaning_of_each, rule, softmax, variety
+from sertag.types import DoubleArray
 
 NOTHING = np.zeros(4)
 USUAL = 3.0 * np.eye(4) - 0.75

@@ -37,12 +37,7 @@ NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
     "deviation": METADATA.normalisation.deviation.tolist(),
 }
-LINES = {
-    "centre": METADATA.lines.centre.tolist(),
-    "directions": METADATA.lines.directions.tolist(),
-    "spread": METADATA.lines.spread,
-    "unrest": METADATA.lines.unrest,
-}
+LINES = {name: value.tolist() for name, value in vars(METADATA.lines).items()}
 
 
 def inputs(model: Model, seed: int) -> FloatArray:
@@ -183,11 +178,14 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"normalisation": {**NORMALISATION, "mean": [1e300, *NORMALISATION["mean"][1:]]}},
         {"normalisation": {**NORMALISATION, "deviation": [1e-30, *NORMALISATION["deviation"][1:]]}},
         {"normalisation": {**NORMALISATION, "deviation": 10**400}},
-        {"lines": {**LINES, "spread": 0.0}},
-        {"lines": {**LINES, "spread": "wide"}},
-        {"lines": {**LINES, "unrest": -0.1}},
-        {"lines": {**LINES, "unrest": float("inf")}},
-        {"lines": {**LINES, "centre": LINES["centre"][1:]}},
+        {"lines": {**LINES, "spreads": [0.0, *LINES["spreads"][1:]]}},
+        {"lines": {**LINES, "spreads": "wide"}},
+        {"lines": {**LINES, "unrests": [-0.1, *LINES["unrests"][1:]]}},
+        {"lines": {**LINES, "unrests": [float("inf"), *LINES["unrests"][1:]]}},
+        {"lines": {**LINES, "unrests": LINES["unrests"][1:]}},
+        {"lines": {**LINES, "centres": []}},
+        {"lines": {**LINES, "centres": [row[1:] for row in LINES["centres"]]}},
+        {"lines": {**LINES, "excess": [1.5, *LINES["excess"][1:]]}},
         {"lines": {**LINES, "directions": [row[1:] for row in LINES["directions"]]}},
         {"lines": {**LINES, "directions": [[2.0, *row[1:]] for row in LINES["directions"]]}},
         {"lines": {**LINES, "directions": []}},

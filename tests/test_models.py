@@ -85,8 +85,7 @@ def test_metadata_as_json(cli: Cli) -> None:
     assert (one["file"], one["bytes"]) == (str(DEFAULT), DEFAULT.stat().st_size)
     assert (one["name"], tuple(one["labels"]), one["about"]) == ("default", metadata.labels, metadata.about)
     assert one["normalisation"]["mean"] == pytest.approx(metadata.normalisation.mean.tolist(), abs=1e-4)
-    assert one["lines"]["spread"] == metadata.lines.spread > 0
-    assert one["lines"]["unrest"] == metadata.lines.unrest > 0
+    assert one["lines"]["spreads"] == metadata.lines.spreads.tolist()
     assert one["lines"]["directions"][7] == pytest.approx(metadata.lines.directions[7].tolist(), abs=1e-4)
     assert one["effects"]["level"] == pytest.approx(metadata.effects.level.tolist(), abs=1e-4)
     assert one["effects"]["mean"][5] == pytest.approx(metadata.effects.mean[5].tolist(), abs=1e-4)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sertag.adaptation import RANGE, Call, Voice
+from sertag.adaptation import Call
+from sertag.call_statistics import RANGE, Voice
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import VIEWS, Normalisation
 from sertag.speech import speech_frames

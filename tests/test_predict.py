@@ -16,7 +16,7 @@ from model_build.predict import (
     probabilities_of,
     windows_of,
 )
-from sertag.adaptation import CallStatistics
+from sertag.call_statistics import CallStatistics
 from sertag.listener import Calibration, Listener
 from sertag.types import FloatArray
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sertag.adaptation import DoubleArray
-from sertag.types import FloatArray
+from sertag.types import DoubleArray, FloatArray
 
 RATE = 16_000
 """Sample rate of the voices in Hz."""
