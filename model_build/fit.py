@@ -146,7 +146,8 @@ def _known(centres: DoubleArray, off: DoubleArray) -> KnownLines:
     are few.
     """
     covariance = off.T @ off / len(off)
-    even = np.trace(covariance) / len(covariance)
+    # Of one clip again and again there is none.
+    even = max(np.trace(covariance) / len(covariance), 1e-9)
     variances, directions = np.linalg.eigh(
         (1 - _EVEN_SHARE) * covariance + _EVEN_SHARE * even * np.eye(len(covariance))
     )

@@ -175,7 +175,7 @@ def _trust(voice: Voice, familiarity: float, ruled: float) -> float:
     """How far a call's voice is trusted.
 
     Where one emotion rules in the call, later than elsewhere: what it does to the voice was taken out by a
-    guess. On a foreign line at once, as the training speakers are no better guess, but never fully.
+    guess. On a foreign line sooner, as the training speakers are no better guess, but never fully.
     """
     half = _HALF_TRUST_SECONDS ** (1 - ruled) * _HALF_TRUST_SECONDS_RULED**ruled
     foreign = _MOST_TRUST_FOREIGN * voice.trust(_HALF_TRUST_SECONDS_FOREIGN)

@@ -171,6 +171,12 @@ def test_a_single_speaker_is_on_a_known_line() -> None:
     assert lines.familiarity(outlined(caller(3, line=9.0)), 16.0) == 0
 
 
+def test_a_single_clip_makes_a_line() -> None:
+    lines = fit_lines(caller(3)[:1], SETTINGS, 1)
+    assert lines.familiarity(outlined(caller(3)[:1]), 1.5) == 1
+    np.testing.assert_allclose(lines.excess, 0, atol=1e-9)
+
+
 def test_lines_depend_on_the_seed_alone() -> None:
     clips = [clip for speaker in range(3) for clip in caller(speaker)]
     one, same, other = (fit_lines(clips, SETTINGS, seed) for seed in (1, 1, 2))
