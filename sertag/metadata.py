@@ -30,7 +30,7 @@ from sertag.types import DoubleArray
 SCHEMA = "sertag-model/10"
 
 _ENTRY = "sertag.json"
-_LARGEST = 64 * 1024
+_LARGEST = 256 * 1024
 _SMALLEST, _GREATEST = 1e-3, 1e3
 """Bounds of what normalises the inputs, which are decibels and octaves, and of the temperatures below 1."""
 _GREATEST_EFFECT = 50.0
