@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# As the command line does, before NumPy is there: on more cores sums round otherwise, and where weights are of
-# 8 bits a last bit may make a probability differ in its third place.
+# As the command line does, before NumPy is there: on more cores sums round otherwise, and in a network with
+# weights of 8 bits a last bit may change a probability's fourth place.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
