@@ -279,11 +279,11 @@ def test_whether_an_emotion_rules_is_told_in_terms_of_the_calls_own_voice() -> N
 
 
 @pytest.mark.parametrize("count", [1, 12])
-def test_a_foreign_lines_own_statistics_count_at_once_but_never_fully(count: int) -> None:
+def test_a_foreign_lines_own_statistics_count_soon_but_never_fully(count: int) -> None:
     call = windows(count)
     heard = on_a_line(plain_listener(by_bands, 3, WARM), call, 0.0).listen(call, sums(call))
     assert heard.familiarity == heard.ruled == 0
-    assert heard.trust == pytest.approx(0.65 * 3 * count / (3 * count + 0.6))
+    assert heard.trust == pytest.approx(0.65 * 3 * count / (3 * count + 3))
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/9'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/10'"
     ):
         Model(str(path))
 
