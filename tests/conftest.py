@@ -23,16 +23,20 @@ import soundfile
 from model_build.corpora import Utterance
 from model_build.dataset import Example, Take
 from sertag.adaptation import Call, EmotionEffects
-from sertag.call_statistics import CallStatistics
+from sertag.call_statistics import CallStatistics, Voice
 from sertag.familiarity import KnownLines
-from sertag.features import FeatureSettings, telephone_bands
+from sertag.features import FeatureSettings, frames_of, telephone_bands
 from sertag.listener import Calibration, Listener
 from sertag.normalisation import VIEWS, Normalisation
+from sertag.speech import speech_frames
 from sertag.types import BoolArray, FloatArray
 
 SERTAG = Path(sys.executable).with_name("sertag")
 SAMPLES = Path(__file__).parent.parent / "samples"
 SETTINGS = FeatureSettings()
+MEAN = np.full(SETTINGS.inputs, -50.0, dtype=np.float32)
+DEVIATION = np.full(SETTINGS.inputs, 12.0, dtype=np.float32)
+"""Of training speakers."""
 
 # Started in the background, a shell's children ignore Ctrl-C; those of the tests must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -123,6 +127,22 @@ def cli(tmp_path: Path) -> Cli:
         return done
 
     return run
+
+
+def analysed(samples: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Frames, and which are speech."""
+    frames = frames_of(samples, SETTINGS)
+    return frames, speech_frames(frames, SETTINGS)
+
+
+def statistics(samples: FloatArray) -> CallStatistics:
+    """Of samples as a call."""
+    return CallStatistics.of(*analysed(samples), SETTINGS)
+
+
+def described(sums: CallStatistics) -> Voice:
+    """The voice of a call, beside training speakers of the same bands."""
+    return sums.voice(MEAN, DEVIATION)
 
 
 def made_take(

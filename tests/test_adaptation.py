@@ -10,18 +10,14 @@ import pytest
 from sertag import Tagger
 from sertag.adaptation import BLOCK_SECONDS, Block, BlockStream, Call, EmotionEffects
 from sertag.call_statistics import CallStatistics, Voice
-from sertag.features import FeatureSettings, frames_of
+from sertag.features import FeatureSettings
 from sertag.normalisation import Normalisation
-from sertag.speech import speech_frames
 from sertag.types import BoolArray, FloatArray
 from sertag.windows import WindowStream
 
-from conftest import network_input, voice, write
+from conftest import DEVIATION, MEAN, SETTINGS, analysed, described, network_input, statistics, voice, write
 
-SETTINGS = FeatureSettings()
 MELS = SETTINGS.mels
-MEAN = np.full(SETTINGS.inputs, -50.0, dtype=np.float32)
-DEVIATION = np.full(SETTINGS.inputs, 12.0, dtype=np.float32)
 # Of these the tests of blocks need many: a hundred frames a second would be a waste of time.
 COARSE = FeatureSettings(
     sample_rate=8_000, frame_length=4_000, hop_length=4_000, fft_length=4_096, mels=4, mel_high=3_800.0
@@ -34,19 +30,6 @@ def call_of(seconds: float) -> FloatArray:
     samples = voice(seconds)
     noise = np.random.default_rng(0).normal(0, 0.001, len(samples))
     return np.asarray(samples + noise, dtype=np.float32)
-
-
-def analysed(samples: FloatArray) -> tuple[FloatArray, BoolArray]:
-    frames = frames_of(samples, SETTINGS)
-    return frames, speech_frames(frames, SETTINGS)
-
-
-def statistics(samples: FloatArray) -> CallStatistics:
-    return CallStatistics.of(*analysed(samples), SETTINGS)
-
-
-def described(sums: CallStatistics) -> Voice:
-    return sums.voice(MEAN, DEVIATION)
 
 
 def known(caller: Voice) -> Call:

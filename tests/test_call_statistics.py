@@ -3,29 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sertag.call_statistics import RANGE, CallStatistics, Voice
-from sertag.features import frames_of
-from sertag.speech import speech_frames
-from sertag.types import BoolArray, FloatArray
+from sertag.call_statistics import RANGE, CallStatistics
 
-from conftest import SETTINGS, voice
+from conftest import DEVIATION, MEAN, SETTINGS, analysed, described, statistics, voice
 
 MELS = SETTINGS.mels
-MEAN = np.full(SETTINGS.inputs, -50.0, dtype=np.float32)
-DEVIATION = np.full(SETTINGS.inputs, 12.0, dtype=np.float32)
-
-
-def analysed(samples: FloatArray) -> tuple[FloatArray, BoolArray]:
-    frames = frames_of(samples, SETTINGS)
-    return frames, speech_frames(frames, SETTINGS)
-
-
-def statistics(samples: FloatArray) -> CallStatistics:
-    return CallStatistics.of(*analysed(samples), SETTINGS)
-
-
-def described(sums: CallStatistics) -> Voice:
-    return sums.voice(MEAN, DEVIATION)
 
 
 def test_clips_add_up_to_the_call() -> None:
