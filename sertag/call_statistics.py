@@ -55,7 +55,8 @@ class CallStatistics:
         np.maximum(mel, floor, out=mel)
         follows = np.diff(np.flatnonzero(speech)) == 1
         quiet = np.maximum(frames[_near(speech, settings) & ~speech, : settings.mels], floor)
-        steps = follows @ np.abs(np.diff(mel, axis=0))
+        steps = np.diff(mel, axis=0)
+        steps = follows @ np.abs(steps, out=steps)
         # An unvoiced frame's pitch is 0, which adds nothing.
         counts[settings.pitch] = np.count_nonzero(values[:, settings.pitch])
         return cls(
