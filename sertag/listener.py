@@ -124,8 +124,12 @@ class Listener:
         """The logits behind :meth:`in_call`.
 
         All is heard first as in a call that no emotion rules; if one does, it is told even so, and all is
-        heard again without what the emotions do to the voice.
+        heard again without what the emotions do to the voice. Where windows all overlap, nothing tells
+        the voice from the emotion: they are heard once, and little of the call is believed.
         """
+        if len(apart(windows)) == 1:
+            familiarity = self._familiarity(statistics)
+            return self._hear(windows, self._voice(statistics), familiarity, ruled=familiarity)
         heard = self.hear_plainly(windows, statistics)
         # On a line like none of the training, what the network hears says more of the line than of the mix.
         ruled = heard.familiarity * self._ruled(windows, heard) if heard.familiarity else 0.0
@@ -134,13 +138,11 @@ class Listener:
         answers, weights = self.hear_apart(windows)
         mix = estimate_mix(softmax(answers), weights, _EVEN_VOICE)
         voice = self.effects.remove(self._voice(statistics), ruled * mix, self.settings.mels)
-        return self._hear(windows, voice, heard.familiarity, ruled)
+        return self._hear(windows, voice, heard.familiarity, ruled=ruled)
 
     def hear_plainly(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
         """The logits of a call's windows where its statistics are held to be the voice's own."""
-        voice = self._voice(statistics)
-        familiarity = self.lines.familiarity(outline(statistics, self.settings), statistics.seconds)
-        return self._hear(windows, voice, familiarity, 0.0)
+        return self._hear(windows, self._voice(statistics), self._familiarity(statistics), ruled=0.0)
 
     def hear_apart(self, windows: Sequence[FrameWindow]) -> tuple[DoubleArray, DoubleArray]:
         """Calibrated logits of windows without their call, and how much each counts, for the mix in it.
@@ -150,11 +152,14 @@ class Listener:
         some = [windows[row] for row in apart(windows)]
         return self.logits(some) / self.calibration.one_clip, coverage(some, self.length)
 
+    def _familiarity(self, statistics: CallStatistics) -> float:
+        return self.lines.familiarity(outline(statistics, self.settings), statistics.seconds)
+
     def _voice(self, statistics: CallStatistics) -> Voice:
         return statistics.voice(self.normalisation.mean, self.normalisation.deviation)
 
     def _hear(
-        self, windows: Sequence[FrameWindow], voice: Voice, familiarity: float, ruled: float
+        self, windows: Sequence[FrameWindow], voice: Voice, familiarity: float, *, ruled: float
     ) -> CallLogits:
         trust = _trust(voice, familiarity, ruled)
         return CallLogits(self.logits(windows, Call(voice, trust, familiarity)), trust, familiarity, ruled)

@@ -142,6 +142,16 @@ def test_a_call_that_no_emotion_rules_is_heard_once() -> None:
     assert heard == [12]
 
 
+def test_windows_that_all_overlap_are_heard_once_and_believed_little_of() -> None:
+    heard: list[int] = []
+    call = list(WindowStream(150, 75).push(*overlapping(), last=True))[:2]
+    plain = plain_listener(counting(heard), 3, WARM)
+    told = plain.listen(call, sums(call))
+    assert heard == [2]
+    assert told.ruled == told.familiarity == 1
+    assert told.trust == pytest.approx(sums(call).seconds / (sums(call).seconds + 20))
+
+
 def test_the_effects_of_the_mix_heard_apart_are_taken_out() -> None:
     # The first label always wins; its speakers' bands are known to lie higher.
     call = windows(12)
