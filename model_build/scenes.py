@@ -174,14 +174,14 @@ def _turns(material: Material, random: np.random.Generator, seconds: float) -> S
 def _other(material: Material, random: np.random.Generator, seconds: float) -> Scene:
     """Something that is not speech."""
     kind = random.random()
-    if kind < 0.4 and material.music:
+    if kind < 0.36 and material.music:
         length = round(seconds * RATE)
         piece = material.music[int(random.integers(len(material.music)))]
         start = int(random.integers(0, max(1, len(piece) - length)))
         return _without_speech(piece[start : start + length])
-    if kind < 0.55:
+    if kind < 0.48:
         return _without_speech(music(seconds, RATE, random))
-    makers = list((sounds.TONES if kind < 0.77 else sounds.NOISES).values())
+    makers = list((sounds.TONES if kind < 0.66 else sounds.NOISES).values())
     maker = makers[int(random.integers(len(makers)))] if kind < 0.97 else sounds.silence
     return _without_speech(maker(seconds, RATE, random))
 

@@ -1,9 +1,10 @@
 """Trains the speech detector, ``sertag/models/speech.npz``.
 
-``python -m model_build.speech_detector --speech FOLDER --music FOLDER --out FILE``
+``python -m model_build.speech_detector --speech FOLDER --prompts FOLDER --music FOLDER --out FILE``
 
-Made-up calls (:mod:`model_build.scenes`) of CREMA-D's clean utterances and a folder of music without
-singing are analysed as at run time; the network of :mod:`sertag.speech` learns their labels.
+Made-up calls (:mod:`model_build.scenes`) of CREMA-D's clean utterances, of spoken prompts in other languages
+and of music without singing are analysed as at run time; the network of :mod:`sertag.speech` learns their
+labels.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from typing import Any
 import numpy as np
 
 from model_build.corpora import read_corpora
-from model_build.scenes import ROUGHLY_CLEAN, Material, framed, labelled, samples_of, training_scene
+from model_build.scenes import (
+    RATE,
+    ROUGHLY_CLEAN,
+    Material,
+    framed,
+    labelled,
+    samples_of,
+    training_scene,
+)
 from model_build.speech_figures import held_out
 from sertag.features import FeatureSettings
 from sertag.speech import FOLD, FUTURE, PAST, TAPS, Columns, Detector, network_input, silence
@@ -26,14 +35,21 @@ _WIDTH = 32
 _BATCH = 16
 _RATE = 3e-3
 _SMOOTHING = 0.01
+# In seconds.
+_LONGEST_PROMPT, _LONGEST_MUSIC = 8, 120
 
 
-def read_material(speech: Path, music: Path) -> Material:
-    """Clean utterances of the training speakers, and all pieces of music below a folder."""
-    spoken = (item for item in read_corpora([speech]).utterances if not held_out(item))
-    scenes = (labelled(samples_of(item.path), ROUGHLY_CLEAN) for item in spoken)
-    pieces = sorted(path for path in music.rglob("*") if path.is_file())
-    return Material([scene for scene in scenes if scene.speech.any()], [samples_of(path) for path in pieces])
+def read_material(speech: Path, prompts: Path, music: Path) -> Material:
+    """Clean utterances of the training speakers, prompts and pieces of music: the first part of each."""
+    spoken = [item.path for item in read_corpora([speech]).utterances if not held_out(item)]
+    parts = (samples_of(path)[: _LONGEST_PROMPT * RATE] for path in (*spoken, *_files(prompts)))
+    scenes = (labelled(samples, ROUGHLY_CLEAN) for samples in parts)
+    pieces = [samples_of(path)[: _LONGEST_MUSIC * RATE] for path in _files(music)]
+    return Material([scene for scene in scenes if scene.speech.any()], pieces)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def training_data(material: Material, count: int, seed: int) -> tuple[FloatArray, FloatArray]:
@@ -106,13 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Trains and writes the detector."""
     parser = argparse.ArgumentParser(description="Trains the speech detector.")
     parser.add_argument("--speech", type=Path, required=True, help="folder with CREMA-D")
+    parser.add_argument("--prompts", type=Path, required=True, help="folder of speech in other languages")
     parser.add_argument("--music", type=Path, required=True, help="folder of music without singing")
     parser.add_argument("--out", type=Path, required=True, help="the .npz file to write")
-    parser.add_argument("--scenes", type=int, default=2_200, help="made-up calls of 24 s")
+    parser.add_argument("--scenes", type=int, default=4_800, help="made-up calls of 24 s")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=10)
     given = parser.parse_args(arguments)
-    material = read_material(given.speech, given.music)
+    material = read_material(given.speech, given.prompts, given.music)
     print(f"{len(material.utterances)} utterances, {len(material.music)} pieces of music", flush=True)
     inputs, labels = training_data(material, given.scenes, given.seed)
     train(inputs, labels, given.epochs, given.seed).save(given.out)
