@@ -23,8 +23,8 @@ def test_the_command_trains_a_detector_that_loads(tmp_path: Path) -> None:
         write(tmp_path / "speech" / f"{actor}_IEO_ANG_HI.wav", voice(3.0, seed=actor))
     write(tmp_path / "prompts" / "uno" / "dos.wav", voice(20.0, pitch=220.0, seed=3, rate=8_000), 8_000)
     write(tmp_path / "music" / "tune.wav", music(30.0, 16_000, np.random.default_rng(0)).astype(np.float32))
-    given = {name: tmp_path / name for name in ("speech", "prompts", "music")}
-    given |= {"out": tmp_path / "speech.npz", "scenes": "32", "epochs": "8"}
+    given = {name: str(tmp_path / name) for name in ("speech", "prompts", "music")}
+    given |= {"out": str(tmp_path / "speech.npz"), "scenes": "32", "epochs": "8"}
     options = (word for name, value in given.items() for word in (f"--{name}", value))
     run = subprocess.run(
         [sys.executable, "-m", "model_build.speech_detector", *options],
