@@ -18,7 +18,7 @@ _STRENGTHS = np.array([1.0, 0.4, 0.15])
 _CYCLE = np.arange(round(0.025 * RATE)) / RATE
 _HUM = 0.0005
 _LONGEST_TURN = 12.0
-_OVERLAP = 0.2
+_OVERLAP = 0.1
 
 
 def voice(seconds: float, seed: int) -> FloatArray:
