@@ -36,13 +36,13 @@ _BATCH = 16
 _RATE = 3e-3
 _SMOOTHING = 0.01
 # In seconds.
-_LONGEST_PROMPT, _LONGEST_MUSIC = 8, 120
+_LONGEST_UTTERANCE, _LONGEST_MUSIC = 8, 120
 
 
 def read_material(speech: Path, prompts: Path, music: Path) -> Material:
     """Clean utterances of the training speakers, prompts and pieces of music: the first part of each."""
     spoken = [item.path for item in read_corpora([speech]).utterances if not held_out(item)]
-    parts = (samples_of(path)[: _LONGEST_PROMPT * RATE] for path in (*spoken, *_files(prompts)))
+    parts = (samples_of(path)[: _LONGEST_UTTERANCE * RATE] for path in (*spoken, *_files(prompts)))
     scenes = (labelled(samples, ROUGHLY_CLEAN) for samples in parts)
     pieces = [samples_of(path)[: _LONGEST_MUSIC * RATE] for path in _files(music)]
     return Material([scene for scene in scenes if scene.speech.any()], pieces)
