@@ -28,6 +28,9 @@ _PRIOR_EXPONENT_FOREIGN = -0.5
 _HEAT_FOREIGN = 1.5
 
 _BATCH = 128
+# In frames: the network's steps are of eight, so that a window heard half a step later sounds a little
+# different. More of them say no more.
+_ONCE, _TWICE = (0,), (0, 4)
 
 
 @dataclass(frozen=True)
@@ -89,16 +92,29 @@ class Listener:
     lines: KnownLines
     calibration: Calibration
 
-    def logits(self, windows: Sequence[FrameWindow], call: Call | None = None) -> DoubleArray:
-        """The network's answers, shape ``(windows, labels)``."""
+    def logits(
+        self, windows: Sequence[FrameWindow], call: Call | None = None, delays: Sequence[int] = _ONCE
+    ) -> DoubleArray:
+        """The network's answers, shape ``(windows, labels)``.
+
+        Args:
+            windows: to hear.
+            call: that they are from.
+            delays: frames of silence before each, once for every hearing; the answers are their mean.
+        """
         views = self._plain_views if call is None else self.normalisation.views(self.settings, call)
+        return np.asarray(np.mean([self._answers(windows, views, delay) for delay in delays], axis=0))
+
+    def _answers(self, windows: Sequence[FrameWindow], views: Views, delay: int) -> DoubleArray:
         size = min(_BATCH, len(windows))
         inputs = np.empty((size, self.length, self.settings.inputs, VIEWS), dtype=np.float32)
+        inputs[:, :delay] = views.silence
+        room = self.length - delay
         answers = []
         for at in range(0, len(windows), _BATCH):
             batch = windows[at : at + _BATCH]
             for window, row in zip(batch, inputs, strict=False):
-                views.fill(row, window.frames, window.speech)
+                views.fill(row[delay:], window.frames[:room], window.speech[:room])
             answers.append(self.run(inputs[: len(batch)]))
         return np.concatenate(answers).astype(np.float64)
 
@@ -124,12 +140,14 @@ class Listener:
         """The logits behind :meth:`in_call`.
 
         All is heard first as in a call that no emotion rules; if one does, it is told even so, and all is
-        heard again without what the emotions do to the voice. Where windows all overlap, nothing tells
-        the voice from the emotion: they are heard once, and little of the call is believed.
+        heard again without what the emotions do to the voice. Where windows all overlap, as in a single
+        sentence, nothing tells the voice from the emotion: little of the call is believed, and they are
+        heard twice alike, but for half a step of the network.
         """
         if len(apart(windows)) == 1:
             familiarity = self._familiarity(statistics)
-            return self._hear(windows, self._voice(statistics), familiarity, ruled=familiarity)
+            voice = self._voice(statistics)
+            return self._hear(windows, voice, familiarity, ruled=familiarity, delays=_TWICE)
         heard = self.hear_plainly(windows, statistics)
         # On a line like none of the training, what the network hears says more of the line than of the mix.
         ruled = heard.familiarity * self._ruled(windows, heard) if heard.familiarity else 0.0
@@ -159,10 +177,17 @@ class Listener:
         return statistics.voice(self.normalisation.mean, self.normalisation.deviation)
 
     def _hear(
-        self, windows: Sequence[FrameWindow], voice: Voice, familiarity: float, *, ruled: float
+        self,
+        windows: Sequence[FrameWindow],
+        voice: Voice,
+        familiarity: float,
+        *,
+        ruled: float,
+        delays: Sequence[int] = _ONCE,
     ) -> CallLogits:
         trust = _trust(voice, familiarity, ruled)
-        return CallLogits(self.logits(windows, Call(voice, trust, familiarity)), trust, familiarity, ruled)
+        answers = self.logits(windows, Call(voice, trust, familiarity), delays)
+        return CallLogits(answers, trust, familiarity, ruled)
 
     def _ruled(self, windows: Sequence[FrameWindow], heard: CallLogits) -> float:
         """How surely one emotion rules in a call, from 0 to 1; surely, where even calls are not known."""

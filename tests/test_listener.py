@@ -142,14 +142,32 @@ def test_a_call_that_no_emotion_rules_is_heard_once() -> None:
     assert heard == [12]
 
 
-def test_windows_that_all_overlap_are_heard_once_and_believed_little_of() -> None:
+def test_windows_that_all_overlap_are_heard_twice_and_believed_little_of() -> None:
     heard: list[int] = []
     call = list(WindowStream(150, 75).push(*overlapping(), last=True))[:2]
     plain = plain_listener(counting(heard), 3, WARM)
     told = plain.listen(call, sums(call))
-    assert heard == [2]
+    assert heard == [2, 2]
     assert told.ruled == told.familiarity == 1
     assert told.trust == pytest.approx(sums(call).seconds / (sums(call).seconds + 20))
+
+
+def test_a_window_that_is_heard_later_has_silence_before_it() -> None:
+    given: list[FloatArray] = []
+
+    def run(inputs: FloatArray) -> FloatArray:
+        given.append(inputs.copy())
+        return by_bands(inputs)
+
+    plain = plain_listener(run, 3, WARM)
+    call = windows(2)
+    answers = plain.logits(call, delays=(0, 4))
+    once, later = given
+    np.testing.assert_array_equal(
+        later[:, :4], np.tile(plain.normalisation.views(SETTINGS).silence, (2, 4, 1, 1))
+    )
+    np.testing.assert_allclose(later[:, 4:], once[:, :-4], atol=0.2)
+    np.testing.assert_allclose(answers, (by_bands(once) + by_bands(later)) / 2)
 
 
 def test_the_effects_of_the_mix_heard_apart_are_taken_out() -> None:
