@@ -22,8 +22,8 @@ def listener(first: float, second: float) -> Listener:
 
     def run(inputs: FloatArray) -> FloatArray:
         # The voicing of the first view holds what is to be known.
-        known = 10 * (inputs[:, 0, SETTINGS.voicing, 0] - 0.5)
-        deviations = inputs[:, :50, : SETTINGS.mels].std(axis=(1, 2))
+        known = 10 * (inputs[:, 25, SETTINGS.voicing, 0] - 0.5)
+        deviations = inputs[:, 4:50, : SETTINGS.mels].std(axis=(1, 2))
         trusted = deviations[:, 1] < deviations[:, 0] / 3
         known = known * np.where(trusted, second, first)
         return np.asarray(np.stack([known, np.zeros_like(known)], axis=1), dtype=np.float32)
