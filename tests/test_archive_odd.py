@@ -114,6 +114,13 @@ def test_data_on_a_pipe_though_a_person_watches_the_bar(calls: Path, tmp_path: P
     assert b" left\x1b[2Ksertag: a.wav: tagged" in shown.replace(b"\r", b"").replace(b"\n", b"")
 
 
+@pytest.mark.parametrize("to", [[], ["--out", "r.csv"]])
+def test_a_failure_is_told_once(calls: Path, cli: Cli, to: list[str]) -> None:
+    told = [line for line in cli("scan", calls, "-v", *to).stderr.splitlines() if "bad.wav" in line]
+    assert len(told) == 1
+    assert "code empty" in told[0]
+
+
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65_536)

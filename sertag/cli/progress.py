@@ -34,6 +34,7 @@ class ScanProgress:
         interrupt: is asked several times a second whether the run is to end.
         quiet: whether to say nothing but failures that no file lists.
         bar: whether to show a bar, where standard error is a terminal.
+        logged: whether what is logged goes to standard error, failures too.
         failures_path: the file that lists failures.
     """
 
@@ -44,10 +45,12 @@ class ScanProgress:
         *,
         quiet: bool,
         bar: bool,
+        logged: bool,
         failures_path: Path | None,
     ) -> None:
         self._interrupt = interrupt
         self._quiet = quiet
+        self._logged = logged
         self._failures_path = failures_path
         self._started = self._shown = time.monotonic()
         self._seconds = 0.0
@@ -100,7 +103,8 @@ class ScanProgress:
         self._seconds += result.seconds
         if result.failure:
             self._failed += 1
-            if self._failures_path is None or (self._failed <= _SHOWN and not self._quiet):
+            shown = self._failures_path is None or (self._failed <= _SHOWN and not self._quiet)
+            if shown and not self._logged:
                 self._say(f"{recording.name}: {result.failure.message} ({result.failure.code})")
         self.tick()
 

@@ -220,7 +220,9 @@ def scan(
     # A bar and data on one terminal would run into each other.
     bar = not quiet and (format is None or not sys.stdout.isatty())
     failures = destination.failures if destination else None
-    with ScanProgress(find, interrupt, quiet=quiet, bar=bar, failures_path=failures) as progress:
+    with ScanProgress(
+        find, interrupt, quiet=quiet, bar=bar, logged=verbose, failures_path=failures
+    ) as progress:
         open_log(log, verbose=verbose)
         engine = LocalEngine(partial(deepcopy, tagger), workers=processes, timeout=timeout, observer=progress)
         settings = fingerprint(run, tagger)
