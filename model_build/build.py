@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from model_build.architectures import TAUGHT, NetworkSettings
-from model_build.calibrate import calibrate, mean_calibration
+from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration
 from model_build.card import model_card
 from model_build.convert import QUANTISATION, check_operators, check_runs, convert
 from model_build.corpora import Corpora, Utterance, read_corpora
@@ -109,20 +109,27 @@ def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: Training
     def fit(part: Part) -> Fitted:
         return _fit(part, heard, labels, features, recipe, observer)
 
+    def test(part: Part) -> list[Example]:
+        return [heard[utterance] for utterance in part.test if utterance in heard]
+
     def describe(part: Part, fitted: Fitted) -> ModelMetadata:
         return _metadata(out.stem, labels, fitted, part, recipe, described, skipped)
 
     with tempfile.TemporaryDirectory(prefix=".sertag-", dir=out.parent) as folder:
         aside = Path(folder, out.name)
-        tested = []
+        fits = []
         for part in parts:
-            fitted = fit(part)
-            aside.write_bytes(pack(_converted(fitted.network), describe(part, fitted)))
-            test = [heard[utterance] for utterance in part.test if utterance in heard]
-            quantised = Model(str(aside)).listener
-            tested.append(measure_part(part.name, quantised, fitted.listener, test, labels, observer))
-            if fitted.interrupted:
+            fits.append(fit(part))
+            if fits[-1].interrupted:
                 break
+        if recipe.protocol == "folds":
+            found = calibrations_by_others([each.listener for each in fits], [test(part) for part in parts])
+            fits = [fitted.calibrated(each) for fitted, each in zip(fits, found, strict=True)]
+        tested = []
+        for fitted, part in zip(fits, parts, strict=False):
+            aside.write_bytes(pack(_converted(fitted.network), describe(part, fitted)))
+            quantised = Model(str(aside)).listener
+            tested.append(measure_part(part.name, quantised, fitted.listener, test(part), labels, observer))
         if recipe.protocol != "split" and not fitted.interrupted:
             part = Part("everybody", tuple(heard), (), ())
             fitted = fit(part).calibrated(mean_calibration([each.calibration for each in tested]))
@@ -216,7 +223,7 @@ def _fit(
 
     untuned = Calibration(1.0, 1.0)
     listener = Listener(run, features, windower.length, normalisation, effects, lines, untuned)
-    listener = calibrate(listener, [example for example in validation if example.has_speech])
+    listener = calibrate(listener, validation)
     silent = len(given) - len(training)
     return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)
 

@@ -20,11 +20,12 @@ _SURELY, _SLOPE = 0.85, 2.0
 Chosen on simulated calls of validation speakers."""
 
 
-def calibrate(listener: Listener, validation: Sequence[Example]) -> Listener:
+def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
     """The listener with its calibration fitted on validation speakers: one clip at a time, then adapted.
 
-    Without validation speakers temperatures stay 1, and even calls unknown.
+    Clips without speech say nothing. Where no others are, temperatures stay 1, and even calls unknown.
     """
+    validation = [example for example in speakers if example.has_speech]
     if not validation:
         return listener
     clips = [(listen(listener, [example.takes[CLEAN]]), [example.target]) for example in validation]
@@ -41,6 +42,26 @@ def calibrate(listener: Listener, validation: Sequence[Example]) -> Listener:
     ]
     adapted = _fitted(calls, lambda temperature: Calibration(one_clip, temperature, even))
     return replace(listener, calibration=Calibration(one_clip, adapted, even))
+
+
+def calibrations_by_others(
+    listeners: Sequence[Listener], tests: Sequence[Sequence[Example]]
+) -> list[Calibration]:
+    """For each fold's network the mean of what suits the others on the speakers that these have not met.
+
+    So all speakers but a fold's own train its network, as all do for the one that is written, whose
+    calibration is come by alike; and nobody has a say in a calibration that is tested on him.
+
+    Args:
+        listeners: one a fold.
+        tests: who tests each; of more folds than there are listeners the rest is left out.
+    """
+    suiting = [
+        calibrate(listener, test).calibration for listener, test in zip(listeners, tests, strict=False)
+    ]
+    if len(suiting) == 1:
+        return [listeners[0].calibration]
+    return [mean_calibration(suiting[:number] + suiting[number + 1 :]) for number in range(len(suiting))]
 
 
 def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:

@@ -52,7 +52,8 @@ def parts_of(protocol: Protocol, utterances: Sequence[Utterance]) -> tuple[Part,
 
     Under ``folds``, a training leaves a fold of every corpus out at once, so that five do for all
     corpora. Where a corpus leaves one speaker out and has more than five, two are out at a time, which
-    is harder.
+    is harder. Nobody validates: what is fitted on speakers whom the network has not met comes from the
+    other folds.
 
     Raises:
         UsageError: where the speakers or corpora are too few.
@@ -62,9 +63,14 @@ def parts_of(protocol: Protocol, utterances: Sequence[Utterance]) -> tuple[Part,
     if protocol == "split":
         split = split_speakers(utterances)
         return (_part("split", utterances, split.training, split.validation, split.test),)
-    folds = one_corpus_out(utterances) if protocol == "one-corpus-out" else tuple(_joint_folds(utterances))
+    if protocol == "folds":
+        everybody = {utterance.speaker for utterance in utterances}
+        return tuple(
+            _part(fold.name, utterances, sorted(everybody - set(fold.test)), (), fold.test)
+            for fold in _joint_folds(utterances)
+        )
     parts = []
-    for fold in folds:
+    for fold in one_corpus_out(utterances):
         split = split_around(fold, utterances)
         parts.append(_part(fold.name, utterances, split.training, split.validation, split.test))
     return tuple(parts)

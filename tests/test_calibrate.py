@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model_build.calibrate import calibrate, mean_calibration
+from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration
 from model_build.dataset import Example
 from sertag.adaptation import EmotionEffects
 from sertag.listener import Calibration, Listener
@@ -129,3 +129,28 @@ def test_where_even_calls_are_not_known_they_have_no_part_in_the_mean() -> None:
     assert found is not None
     assert found.variety == 2.0
     assert mean_calibration([NONE, NONE]).even is None
+
+
+def test_a_fold_is_calibrated_by_the_speakers_of_the_others(validation: list[Example]) -> None:
+    cold, warm, hot = (listener(factor, factor) for factor in (0.5, 1.0, 2.0))
+    tests = [validation[:100], validation[100:200], validation[200:]]
+    own = [calibrate(*each).calibration for each in zip((cold, warm, hot), tests, strict=True)]
+    found = calibrations_by_others([cold, warm, hot], tests)
+    for number, each in enumerate(found):
+        others = mean_calibration(own[:number] + own[number + 1 :])
+        assert (each.one_clip, each.adapted) == (others.one_clip, others.adapted)
+    # The mean of all is what the network has that everybody trains.
+    assert mean_calibration(found).one_clip == pytest.approx(mean_calibration(own).one_clip)
+
+
+def test_a_fold_alone_has_nobody_to_be_calibrated_by(validation: list[Example]) -> None:
+    # As where the build was stopped.
+    assert calibrations_by_others([listener(2.0, 2.0)], [validation, validation]) == [NONE]
+
+
+def test_clips_without_speech_say_nothing(validation: list[Example]) -> None:
+    take = validation[0].takes[0]
+    silent = replace(validation[0], takes=(replace(take, speech=np.zeros_like(take.speech)),))
+    found = calibrate(listener(2.0, 2.0), [*validation, silent]).calibration
+    assert found.one_clip == calibrate(listener(2.0, 2.0), validation).calibration.one_clip
+    assert calibrate(listener(2.0, 2.0), [silent]).calibration == NONE
