@@ -18,7 +18,7 @@ from model_build.architectures import TAUGHT, NetworkSettings
 from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration
 from model_build.card import model_card
 from model_build.convert import QUANTISATION, check_operators, check_runs, convert
-from model_build.corpora import Corpora, Utterance, read_corpora
+from model_build.corpora import Corpora, Utterance, read_corpora, read_unlabelled
 from model_build.dataset import Example, Windower, make_examples
 from model_build.figures import Figures, measure_part
 from model_build.fit import fit_effects, fit_lines, fit_normalisation
@@ -79,7 +79,13 @@ class Fitted:
         return replace(self, listener=replace(self.listener, calibration=calibration))
 
 
-def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: TrainingObserver) -> Built:
+def build(
+    folders: Sequence[Path],
+    out: Path,
+    recipe: Recipe,
+    observer: TrainingObserver,
+    unlabelled: Path | None = None,
+) -> Built:
     """Trains, converts and measures a model; writes ``out`` and the card beside it.
 
     Under the protocol ``split`` the network that was measured is the one that is written. Under the
@@ -90,6 +96,7 @@ def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: Training
         out: the model file to write.
         recipe: how.
         observer: is told how it goes.
+        unlabelled: a folder of voices for the teacher to label.
 
     Raises:
         SertagError: where there is nothing to train on, or the result is not what it should be.
@@ -97,17 +104,23 @@ def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: Training
     """
     features = FeatureSettings()
     corpora = read_corpora(folders)
+    voices = read_unlabelled(unlabelled)
     labels = in_order(utterance.emotion for utterance in corpora.utterances)
     parts = parts_of(recipe.protocol, corpora.utterances)
     if len(labels) < 2:
         raise UsageError(f"every recording is labelled {labels[0]}; training needs two emotions at least")
-    heard, undecoded = _read(corpora.utterances, labels, features, recipe, observer)
+    everything = (*corpora.utterances, *voices.utterances)
+    heard, undecoded = _read(everything, labels, features, recipe, observer)
     skipped = {**corpora.skipped, **undecoded}
-    corpora = corpora.only(heard)
-    described = _describe(corpora)
+    corpora, voices = corpora.only(heard), voices.only(heard)
+    described = {
+        "corpora": [corpus.describe() for corpus in corpora.corpora],
+        "unlabelled": [collection.describe() for collection in voices.corpora],
+    }
+    spoken = [heard[utterance] for utterance in voices.utterances if heard[utterance].has_speech]
 
     def fit(part: Part) -> Fitted:
-        return _fit(part, heard, labels, features, recipe, observer)
+        return _fit(part, heard, spoken, labels, features, recipe, observer)
 
     def test(part: Part) -> list[Example]:
         return [heard[utterance] for utterance in part.test if utterance in heard]
@@ -131,7 +144,7 @@ def build(folders: Sequence[Path], out: Path, recipe: Recipe, observer: Training
             quantised = Model(str(aside)).listener
             tested.append(measure_part(part.name, quantised, fitted.listener, test(part), labels, observer))
         if recipe.protocol != "split" and not fitted.interrupted:
-            part = Part("everybody", tuple(heard), (), ())
+            part = Part("everybody", corpora.utterances, (), ())
             fitted = fit(part).calibrated(mean_calibration([each.calibration for each in tested]))
         figures = Figures.of(recipe.protocol, tested)
         network, metadata = _converted(fitted.network), describe(part, fitted)
@@ -178,6 +191,7 @@ def _read(
 def _fit(
     part: Part,
     heard: dict[Utterance, Example],
+    unlabelled: Sequence[Example],
     labels: Sequence[str],
     features: FeatureSettings,
     recipe: Recipe,
@@ -200,10 +214,11 @@ def _fit(
     lessons = {}
     if recipe.teacher:
         observer.stage(f"{part.name}: lessons", 1)
-        lessons = lessons_of(training, len(labels), recipe.seed)
+        lessons = lessons_of(training, unlabelled, len(labels), recipe.seed)
         observer.step()
     trained = train(
         _balanced(training),
+        [example for example in lessons if not example.is_labelled],
         windower,
         effects,
         settings,
@@ -251,7 +266,7 @@ def _metadata(
     fitted: Fitted,
     part: Part,
     recipe: Recipe,
-    described: list[dict[str, Any]],
+    described: dict[str, list[dict[str, Any]]],
     skipped: dict[str, int],
 ) -> ModelMetadata:
     listener = fitted.listener
@@ -267,7 +282,7 @@ def _metadata(
         window=recipe.window,
         calibration=listener.calibration,
         about={
-            "corpora": described,
+            **described,
             "skipped": {**skipped, **({"no_speech": fitted.silent} if fitted.silent else {})},
             "split": part.speakers,
             "command": asdict(recipe),
@@ -282,16 +297,3 @@ def _metadata(
             "quantisation": QUANTISATION,
         },
     )
-
-
-def _describe(corpora: Corpora) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": corpus.name,
-            "licence": corpus.licence,
-            "clips": len(corpus.utterances),
-            "speakers": len({utterance.speaker for utterance in corpus.utterances}),
-            "sha256": corpus.digest(),
-        }
-        for corpus in corpora.corpora
-    ]

@@ -134,10 +134,12 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
     about = metadata.about
     yield "## Data"
     yield ""
-    for corpus in about["corpora"]:
+    unlabelled = about.get("unlabelled", [])
+    for corpus in [*about["corpora"], *unlabelled]:
+        whom = "voices, unlabelled" if corpus in unlabelled else "speakers"
         yield (
             f"{corpus['name']}, {corpus['licence']}: {corpus['clips']:,} clips of {corpus['speakers']}"
-            f" speakers; SHA-256 over names and bytes `{corpus['sha256']}`."
+            f" {whom}; SHA-256 over names and bytes `{corpus['sha256']}`."
         )
     for reason, count in about["skipped"].items():
         yield f"Left out: {count} ({reason})."
@@ -156,6 +158,7 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
     command = dict(about["command"])
     taught = command.pop("teacher", False)
     options = " ".join([*(f"--{name} {value}" for name, value in command.items()), *["--teacher"] * taught])
+    options += " --unlabelled FOLDER" if unlabelled else ""
     yield f"`sertag build-model CORPUS... --out MODEL.tflite {options}`"
     yield ""
     yield ", ".join(f"{name} {value}" for name, value in about["training"].items()) + "."

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CLEAN, TELEPHONE, FIRST_SESSION = 0, 1, 2
 """Takes of an example: as it is, through an 8 kHz mu-law telephone, and then in augmented sessions."""
 
+UNKNOWN = -1
+"""The class of an example that nobody has labelled."""
+
 _SESSION_CLIPS = 200
 
 
@@ -62,11 +65,19 @@ class Take:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """An utterance with its class and its takes; one speaker's takes of the same number share a line."""
+    """An utterance with its class and its takes; one speaker's takes of the same number share a line.
+
+    Of what is not labelled the class is not known yet: ``UNKNOWN``.
+    """
 
     utterance: Utterance
     target: int
     takes: tuple[Take, ...]
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether somebody told the emotion."""
+        return bool(self.utterance.emotion)
 
     @property
     def has_speech(self) -> bool:
@@ -115,7 +126,8 @@ def make_examples(
                 if isinstance(takes, RecordingError):
                     yield takes
                 else:
-                    yield Example(utterance, labels.index(utterance.emotion), takes)
+                    target = labels.index(utterance.emotion) if utterance.emotion else UNKNOWN
+                    yield Example(utterance, target, takes)
 
 
 def _takes(

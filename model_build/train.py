@@ -15,12 +15,14 @@ from model_build.calls import CallSampler
 from model_build.dataset import CLEAN, FIRST_SESSION, TELEPHONE, Example, Windower
 from model_build.observer import Observer
 from model_build.tasks import Tasks
-from model_build.teacher import TEACHER_SHARE, Lesson
+from model_build.teacher import Lesson
 from sertag.adaptation import EmotionEffects
 from sertag.normalisation import VIEWS
 from sertag.types import FloatArray
 
 _SMALLEST_BATCH, _STEPS = 64, 16
+_UNLABELLED = 0.5
+"""Unlabelled windows an epoch, for every labelled one, where there are as many."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Training:
 
 def train(
     training: Sequence[Example],
+    unlabelled: Sequence[Example],
     windower: Windower,
     effects: EmotionEffects,
     settings: TrainingSettings,
@@ -79,7 +82,9 @@ def train(
     """Adam with decoupled weight decay, categorical cross-entropy, one learning-rate cycle.
 
     Beside the emotion the network learns the tasks of :mod:`model_build.tasks` from what it pools, and where
-    there are lessons, what the teacher hears. Its answers are then a share of the target.
+    there are lessons, what the teacher hears. Its answers are then a share of the target, and all of it
+    where nobody else told the emotion: an epoch has a window of every labelled example, and as long as they
+    last half as many of unlabelled ones.
 
     The cycle ends at a rate of next to nothing, so the last weights are kept: no speakers are spent on
     choosing an epoch. Ctrl-C ends the training after the last whole epoch.
@@ -90,7 +95,8 @@ def train(
     shape = (windower.settings, windower.length, classes, network_settings)
     network = build_network(*shape, unroll=True)
     size = settings.batch_of(len(training))
-    steps = settings.epochs * max(1, len(training) // size)
+    more = min(len(unlabelled), int(_UNLABELLED * len(training)))
+    steps = settings.epochs * max(1, (len(training) + more) // size)
     observer.stage(name, steps)
     # Adam's steps are as noisy at a rate that grows as the square root of the batch.
     rate = OneCycle(settings.learning_rate * math.sqrt(size / settings.batch), steps)
@@ -128,14 +134,15 @@ def train(
         optimizer.apply_gradients(zip(gradients, learner.trainable_variables, strict=True))
         return loss
 
-    calls = CallSampler(training, effects, windower.normalisation)
+    calls = CallSampler([*training, *unlabelled], effects, windower.normalisation)
     history: list[Epoch] = []
     weights = network.get_weights()
     interrupted = False
     try:
         for number in range(1, settings.epochs + 1):
             losses = []
-            for batch in _batches(training, calls, windower, size, random):
+            chosen = [unlabelled[row] for row in random.choice(len(unlabelled), more, replace=False)]
+            for batch in _batches([*training, *chosen], calls, windower, size, random):
                 goals = _goals(batch, classes, settings.label_smoothing, tasks, lessons)
                 losses.append(float(step(batch.windows, *goals)))
                 observer.step()
@@ -193,7 +200,8 @@ def _goals(
         drawn = zip(batch.examples, batch.takes, batch.trusts, strict=True)
         taught = [lessons[example].of(take, trust) for example, take, trust in drawn]
         answers, *heard = (np.stack(each) for each in zip(*taught, strict=True))
-        targets = (1 - TEACHER_SHARE) * targets + TEACHER_SHARE * answers
+        share = np.array([[lessons[example].share] for example in batch.examples], dtype=np.float32)
+        targets = (1 - share) * targets + share * answers
     return targets, [each for each in others if each.shape[1]], heard
 
 

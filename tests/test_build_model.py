@@ -218,6 +218,7 @@ def test_ctrl_c_before_the_first_epoch_writes_nothing(tmp_path: Path) -> None:
             "no/m.tflite: cannot be written; is its folder there",
         ),
         (["two", "--out", "m.tflite", "--window", "0.1"], 2, "--window 0.1: give 0.5 to 30 s"),
+        (["two", "--out", "m.tflite", "--unlabelled", "nothing"], 2, "--unlabelled nothing: who is to label"),
     ],
 )
 def test_one_clear_line(
@@ -265,9 +266,24 @@ def test_a_teacher_teaches(corpus: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="the teacher needs the extra 'teacher'")
     if platform.machine() != "x86_64" or sys.platform != "linux":
         pytest.skip("no encoder for this machine")
+    for name, pitch in (("a", 100.0), ("b", 200.0)):
+        for number in range(9):
+            write(tmp_path / f"voices/play/{name}/{number}.wav", voice(2.0, pitch=pitch, seed=number))
+    (tmp_path / "voices/play/a/broken.wav").write_bytes(b"no sound")
     out = tmp_path / "taught.tflite"
     done = subprocess.run(
-        [SERTAG, "build-model", corpus, "--out", out, "--epochs", "25", "--teacher"],
+        [
+            SERTAG,
+            "build-model",
+            corpus,
+            "--out",
+            out,
+            "--epochs",
+            "25",
+            "--teacher",
+            "--unlabelled",
+            tmp_path / "voices",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -278,7 +294,9 @@ def test_a_teacher_teaches(corpus: Path, tmp_path: Path) -> None:
     assert about["training"]["context"] == 2
     assert about["accuracy"]["corpora"]["CREMA-D"]["one clip, clean"]["uar"][0] > 0.6
     card = out.with_suffix(".md").read_text()
-    assert "--seed 1 --teacher`" in card
+    assert "--seed 1 --teacher --unlabelled FOLDER`" in card
+    assert "play, licence not stated: 18 clips of 2 voices, unlabelled" in card
+    assert about["skipped"]["not_audio"] == 1
     assert "Moonshine tiny" in card
 
 

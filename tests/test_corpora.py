@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model_build.corpora import read_corpora
+from model_build.corpora import read_corpora, read_unlabelled
 from sertag.errors import UsageError
 
 
@@ -248,3 +248,20 @@ def test_a_malformed_table(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(UsageError, match=reason):
         read_corpora([tmp_path / "labels.csv"])
+
+
+def test_unlabelled_voices_lie_in_folders_of_collections(tmp_path: Path) -> None:
+    for name in ("play/b/2.wav", "play/b/1.mp3", "play/a/3.wav", "radio/x/1.wav", "radio/.cache/1.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "play/LICENCE").write_text("CC0, by nobody\nand more\n")
+    play, radio = read_unlabelled(tmp_path).corpora
+    assert (play.name, play.licence, radio.name) == ("play", "CC0, by nobody", "radio")
+    assert radio.licence == "licence not stated"
+    found = [(item.speaker, item.path.name, item.emotion) for item in play.utterances]
+    assert found == [("play a", "3.wav", ""), ("play b", "1.mp3", ""), ("play b", "2.wav", "")]
+    assert [item.path.name for item in radio.utterances] == ["1.wav"]
+    assert read_unlabelled(None).corpora == ()
+    for nothing in (tmp_path / "play/a", tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match="holds no folders collection/voice"):
+            read_unlabelled(nothing)

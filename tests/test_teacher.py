@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from model_build.dataset import Example
-from model_build.teacher import Lesson, lessons_of
+from model_build.dataset import UNKNOWN, Example
+from model_build.teacher import TEACHER_SHARE, Lesson, lessons_of
 
 from conftest import made_example, made_take
 
@@ -45,7 +45,7 @@ def examples(
 
 def right(found: list[Example], *, seed: int = 1) -> tuple[float, float]:
     """The share of answers that are the label: of clips alone, and as part of the speaker's call."""
-    lessons = lessons_of(found, LABELS, seed)
+    lessons = lessons_of(found, [], LABELS, seed)
     hits = [[view.argmax(axis=1) == each.target for view in lessons[each].answers] for each in found]
     alone, called = np.mean(hits, axis=(0, 2))
     return float(alone), float(called)
@@ -103,13 +103,14 @@ def test_in_a_call_the_voice_is_taken_out() -> None:
 
 def test_where_nobody_else_speaks_the_labels_are_the_answers() -> None:
     found = examples(1)
-    for example, lesson in lessons_of(found, LABELS, 1).items():
+    for example, lesson in lessons_of(found, [], LABELS, 1).items():
         assert (lesson.answers[:, :, example.target] == 1).all()
 
 
 def test_a_lesson_goes_from_the_clip_to_the_call_as_the_call_is_trusted() -> None:
     lesson = Lesson(
         np.array([[[1.0, 0.0]], [[0.0, 1.0]]], dtype=np.float32),
+        0.6,
         np.array([[[1.0, 2.0]], [[3.0, 4.0]]], dtype=np.float32),
     )
     assert lesson.columns == 4
@@ -122,9 +123,46 @@ def test_a_lesson_goes_from_the_clip_to_the_call_as_the_call_is_trusted() -> Non
 
 def test_a_hearing_is_of_size_1_and_the_same_again() -> None:
     found = examples(5, emotion=2.0, speaker=1.0)
-    lessons, again = lessons_of(found, LABELS, 1), lessons_of(found, LABELS, 1)
+    lessons, again = lessons_of(found, [], LABELS, 1), lessons_of(found, [], LABELS, 1)
     hearing = np.array([lessons[each].hearing for each in found])
     np.testing.assert_allclose(np.mean(np.sum(hearing**2, axis=3), axis=(0, 2)), 1.0, atol=1e-4)
     for each in found:
         assert lessons[each].answers.tobytes() == again[each].answers.tobytes()
         assert lessons[each].answers.sum(axis=2) == pytest.approx(1.0, abs=1e-5)
+
+
+def unlabelled(found: list[Example], *, line: float = 0.0) -> list[Example]:
+    """The same voices of a play, over a line of its own, of whom nobody has told the emotions."""
+    out = []
+    for example in found:
+        takes = [replace(take, heard=take.heard + np.float16(line)) for take in example.takes]
+        told = replace(example.utterance, corpus="play", emotion="")
+        out.append(replace(example, utterance=told, target=UNKNOWN, takes=tuple(takes)))
+    return out
+
+
+@pytest.mark.parametrize("line", [0.0, 40.0])
+def test_unlabelled_voices_are_labelled_by_what_is_heard_whatever_their_line(line: float) -> None:
+    known, play = examples(10, emotion=5.0), examples(6, emotion=5.0, seed=2)
+    lessons = lessons_of(known, unlabelled(play, line=line), LABELS, 1)
+    taught = [example for example in lessons if not example.is_labelled]
+    assert [example.utterance.path for example in taught] == [example.utterance.path for example in play]
+    right = [example.target == was.target for example, was in zip(taught, play, strict=True)]
+    assert np.mean(right) > 0.9
+    assert {lessons[example].share for example in taught} == {1.0}
+    assert {lessons[example].share for example in known} == {TEACHER_SHARE}
+
+
+def test_unlabelled_voices_teach_the_teacher_nothing() -> None:
+    known, play = examples(6, emotion=2.0), unlabelled(examples(6, emotion=2.0, seed=2))
+    without, beside = lessons_of(known, [], LABELS, 1), lessons_of(known, play, LABELS, 1)
+    for example in known:
+        np.testing.assert_allclose(beside[example].answers, without[example].answers, atol=1e-3)
+
+
+def test_where_nobody_teaches_unlabelled_voices_are_anything() -> None:
+    play = unlabelled(examples(2, seed=2))
+    lessons = lessons_of(examples(1), play, LABELS, 1)
+    for example in lessons:
+        if not example.is_labelled:
+            np.testing.assert_allclose(lessons[example].answers, 1 / LABELS, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Labelled corpora: file names to utterances, one module per corpus."""
+"""Corpora: file names to utterances, one module per corpus."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from model_build.corpora import crema_d, emo_db, own, ravdess, savee, tess
+from model_build.corpora import crema_d, emo_db, own, ravdess, savee, tess, unlabelled
 from model_build.corpora.utterance import LeftOut, Utterance
 from sertag.errors import UsageError
 
-__all__ = ["Corpora", "Corpus", "Utterance", "read_corpora"]
+__all__ = ["Corpora", "Corpus", "Utterance", "read_corpora", "read_unlabelled"]
 
 _KNOWN = (crema_d, emo_db, ravdess, savee, tess)
 _LICENCES = {module.NAME: module.LICENCE for module in _KNOWN} | {own.NAME: own.LICENCE}
@@ -34,6 +35,16 @@ class Corpus:
             digest.update(utterance.path.name.encode("utf-8", "surrogateescape") + b"\0")
             digest.update(hashlib.sha256(utterance.path.read_bytes()).digest())
         return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """What a model's metadata say of it."""
+        return {
+            "name": self.name,
+            "licence": self.licence,
+            "clips": len(self.utterances),
+            "speakers": len({utterance.speaker for utterance in self.utterances}),
+            "sha256": self.digest(),
+        }
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,22 @@ def read_corpora(places: Sequence[Path], *, sung: bool = False) -> Corpora:
             Corpus(name, _LICENCES[name], tuple(sorted(found[name], key=_by_name))) for name in sorted(found)
         ),
         dict(skipped),
+    )
+
+
+def read_unlabelled(folder: Path | None) -> Corpora:
+    """The unlabelled voices of a folder, each collection a corpus (:mod:`model_build.corpora.unlabelled`).
+
+    Raises:
+        UsageError: where it holds none.
+    """
+    places = unlabelled.collections(folder) if folder else []
+    return Corpora(
+        tuple(
+            Corpus(place.name, unlabelled.licence(place), tuple(unlabelled.read_collection(place)))
+            for place in places
+        ),
+        {},
     )
 
 

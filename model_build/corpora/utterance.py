@@ -14,7 +14,7 @@ class Utterance:
         path: the file.
         corpus: name of the corpus.
         speaker: unique across corpora.
-        emotion: the label that the speaker was asked for.
+        emotion: the label that the speaker was asked for; empty where nobody has told.
         sex: ``female`` or ``male``.
         age: in years.
         intensity: ``normal`` or ``strong`` (RAVDESS); ``lo``, ``md``, ``hi`` or ``unspecified`` (CREMA-D).

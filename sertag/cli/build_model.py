@@ -45,6 +45,14 @@ def build_model(
             ' hour and 5 GB of memory more. Needs the extra "teacher" (Linux, x86-64).',
         ),
     ] = False,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="More voices, whose emotions the teacher tells: recordings of a sentence or so in folders"
+            " collection/voice; those of a collection came over one line.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train a model, quantise and convert it, and measure it on speakers that it has never heard.
@@ -61,6 +69,8 @@ def build_model(
         raise SertagError("output_failed", f"{out}: cannot be written; is its folder there, and yours?")
     if not 0.5 <= window <= 30 or round(window * 50) % 2 or abs(window * 50 - round(window * 50)) > 1e-6:
         raise UsageError(f"--window {window:g}: give 0.5 to 30 s, in steps of 0.04 s")
+    if unlabelled and not teacher:
+        raise UsageError(f"--unlabelled {unlabelled}: who is to label it? add --teacher")
     # Its start-up notes are for developers of TensorFlow.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -88,7 +98,7 @@ def build_model(
     recipe = Recipe(protocol.value, window, epochs, seed, teacher)
     with BuildProgress(quiet=quiet) as progress:
         try:
-            built = build(corpora, out, recipe, progress)
+            built = build(corpora, out, recipe, progress, unlabelled)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted; nothing was written") from None
     print_figures(
