@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial, reduce
 from itertools import groupby
@@ -121,13 +122,35 @@ def make_examples(
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore) as pool:
-        for group, results in zip(groups, pool.map(work, groups, seeds), strict=True):
-            for utterance, takes in zip(group, results, strict=True):
-                if isinstance(takes, RecordingError):
-                    yield takes
-                else:
-                    target = labels.index(utterance.emotion) if utterance.emotion else UNKNOWN
-                    yield Example(utterance, target, takes)
+        try:
+            with _ctrl_c_held_back():
+                done = pool.map(work, groups, seeds)
+            for group, results in zip(groups, done, strict=True):
+                for utterance, takes in zip(group, results, strict=True):
+                    if isinstance(takes, RecordingError):
+                        yield takes
+                    else:
+                        target = labels.index(utterance.emotion) if utterance.emotion else UNKNOWN
+                        yield Example(utterance, target, takes)
+        except BaseException:
+            # Whoever stops does not wait for a speaker to be done.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes that are started meanwhile are not reached by it before they ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _takes(

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import pytest
 
 from sertag.model import SHIPPED
 
-from conftest import SERTAG, Cli, voice, write, write_endless
+from conftest import SERTAG, Cli, voice, wait_until, write, write_endless
 
 
 @pytest.fixture
@@ -51,13 +51,6 @@ def start(
         env={**os.environ, **(env or {})},
         start_new_session=True,
     )
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def shell(folder: Path, command: str, **variables: str) -> subprocess.CompletedProcess[bytes]:

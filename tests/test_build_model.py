@@ -22,7 +22,7 @@ from model_build.split import split_speakers
 from sertag import Tagger
 from sertag.cli.build_model import build_model
 
-from conftest import SERTAG, Cli, voice, write
+from conftest import SERTAG, Cli, voice, wait_until, write
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'build'")
 
@@ -195,7 +195,9 @@ def test_ctrl_c_before_the_first_epoch_writes_nothing(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(6.0)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    # The last is a worker, however little it has come to yet.
+    wait_until(lambda: len(children.read_text().split()) > 1)
     # As a terminal does: the signal goes to the workers as well.
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
