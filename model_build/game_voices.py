@@ -114,7 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--packages", type=Path, required=True, help="what their Debian packages unpack to")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     given = parser.parse_args(arguments)
-    print(f"{given.out}: {write_voices(given.packages, given.out):,} recordings")
+    try:
+        count = write_voices(given.packages, given.out)
+    except OSError as error:
+        parser.error(str(error))
+    print(f"{given.out}: {count:,} recordings")
 
 
 if __name__ == "__main__":

@@ -169,3 +169,11 @@ def test_every_line_of_the_table_is_written(
     queen, _ = soundfile.read(next((tmp_path / "flight-of-the-amazon-queen").glob("*/*.wav")))
     assert 0.45 < len(queen) / RATE < 0.7
     assert np.abs(queen).max() > 0.1
+
+
+def test_a_package_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    done = run("--packages", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "No such file" in done.stderr.splitlines()[-1]
+    assert "sky.dnr" in done.stderr
+    assert "Traceback" not in done.stderr
