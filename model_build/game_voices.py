@@ -36,6 +36,7 @@ def write_voices(packages: Path, out: Path) -> int:
     Raises:
         OSError: where a package is not there.
         KeyError: where a line is not.
+        ValueError: where a line is damaged.
     """
     count = 0
     for package, voices in _table().items():
@@ -118,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         count = write_voices(given.packages, given.out)
     except OSError as error:
         parser.error(str(error))
+    except (KeyError, ValueError) as error:
+        parser.error(f"{given.packages}: the packages are not those of Debian 12: {error}")
     print(f"{given.out}: {count:,} recordings")
 
 

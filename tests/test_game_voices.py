@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import struct
 import subprocess
 import sys
@@ -176,4 +177,15 @@ def test_a_package_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "No such file" in done.stderr.splitlines()[-1]
     assert "sky.dnr" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_packages_are_told_in_one_line(packages: Path, tmp_path: Path) -> None:
+    data = tmp_path / "usr/share/scummvm"
+    shutil.copytree(packages / "usr/share/scummvm/beneath-a-steel-sky", data / "beneath-a-steel-sky")
+    directory = (data / "beneath-a-steel-sky/sky.dnr").read_bytes()
+    (data / "beneath-a-steel-sky/sky.dnr").write_bytes(directory[:-8])
+    done = run("--packages", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "not those of Debian 12" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
