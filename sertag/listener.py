@@ -12,7 +12,16 @@ from sertag.adaptation import Call, EmotionEffects
 from sertag.call_statistics import CallStatistics, Voice
 from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
-from sertag.mix import EvenCalls, estimate_mix, leaning, leaning_of_each, rule, softmax, variety
+from sertag.mix import (
+    EvenCalls,
+    estimate_mix,
+    leaning,
+    leaning_of_each,
+    rule,
+    rule_on_foreign_line,
+    softmax,
+    variety,
+)
 from sertag.normalisation import VIEWS, Normalisation, Views
 from sertag.types import DoubleArray, FloatArray
 from sertag.windows import FrameWindow
@@ -22,9 +31,10 @@ from sertag.windows import FrameWindow
 _EVEN_VOICE, _EVEN_PRIOR = 0.5, 10.0
 _HALF_TRUST_SECONDS, _HALF_TRUST_SECONDS_RULED = 8.0, 20.0
 _PRIOR_EXPONENT, _PRIOR_EXPONENT_RULED = -0.25, 0.3
-# On foreign lines: set on other corpora than the training's, clips alone and calls of up to four minutes.
+# On foreign lines: set on other corpora than the training's, clips alone and calls of up to four minutes. The
+# last two are for calls that one emotion may rule.
 _MOST_TRUST_FOREIGN, _HALF_TRUST_SECONDS_FOREIGN = 0.65, 3.0
-_PRIOR_EXPONENT_FOREIGN = -0.5
+_PRIOR_EXPONENT_FOREIGN = -0.6
 _HEAT_FOREIGN = 1.5
 
 _BATCH = 128
@@ -47,9 +57,14 @@ class Calibration:
     adapted: float
     even: EvenCalls | None = None
 
-    def temperature(self, trust: float, familiarity: float) -> float:
-        """The temperature where a call's statistics are trusted, and its line known, so far, from 0 to 1."""
-        adapted = self.adapted * _HEAT_FOREIGN ** (1 - familiarity)
+    def temperature(self, trust: float, doubt: float) -> float:
+        """The temperature where a call's statistics are trusted so far, from 0 to 1.
+
+        Args:
+            trust: in them.
+            doubt: how far the line is foreign, and one emotion may rule in the call, from 0 to 1.
+        """
+        adapted = self.adapted * _HEAT_FOREIGN**doubt
         return float(self.one_clip ** (1 - trust) * adapted**trust)
 
 
@@ -237,20 +252,26 @@ def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:
 def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:
     """Probabilities of a call's windows, shape ``(windows, labels)``.
 
-    What the voice adds to every answer is taken away. Then, where one emotion rules in the call, it becomes
-    more likely in each of its windows if it is one that is not told surely. Elsewhere emotions that are
-    heard often become less likely, as what is heard all the time may be the voice or the line.
+    What the voice, and on foreign lines the line, adds to every answer is taken away. Then, where one emotion
+    rules in the call, it becomes more likely in each of its windows if it is one that is not told surely.
+    Elsewhere emotions that are heard often become less likely, as what is heard all the time may be the voice
+    or the line; where one may rule on a foreign line, no more is done, as nothing tells it from the line.
 
     Args:
         heard: of the windows.
         weights: how much each window counts in the call, shape ``(windows,)``.
         calibration: of the logits.
     """
-    temperature = calibration.temperature(heard.trust, heard.familiarity)
-    answers = heard.logits / temperature
-    unruled = heard.familiarity - heard.ruled
     even = calibration.even
-    if even and heard.familiarity:
+    doubt = 1 - heard.familiarity
+    if even and doubt:
+        temperature = calibration.one_clip
+        usual_mean = even.answers.mean(axis=0) / temperature
+        doubt *= rule_on_foreign_line(heard.logits / temperature, weights, usual_mean)
+    temperature = calibration.temperature(heard.trust, doubt)
+    answers = heard.logits / temperature
+    unruled = 1 - heard.ruled - doubt
+    if even:
         usual = even.answers / temperature
         voices = unruled * leaning(answers, weights, usual)
         voices += heard.ruled * leaning_of_each(answers, weights, usual, _EVEN_PRIOR)
@@ -260,7 +281,7 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     exponent = (
         heard.ruled * (even.power(mix) if even else _PRIOR_EXPONENT_RULED)
         + unruled * _PRIOR_EXPONENT
-        + (1 - heard.familiarity) * _PRIOR_EXPONENT_FOREIGN
+        + doubt * _PRIOR_EXPONENT_FOREIGN
     )
     probabilities *= (mix * len(mix)) ** exponent
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))

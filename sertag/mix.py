@@ -18,6 +18,9 @@ from sertag.types import DoubleArray
 _MIX_ROUNDS = 20
 # Of the variety of a call in which all emotions are equally frequent.
 _NOBODY_RULES, _ONE_RULES = 0.95, 0.88
+# On a foreign line, of the entropy of emotions that are equally frequent: set on other corpora than the
+# training's.
+_NOBODY_RULES_FOREIGN, _ONE_RULES_FOREIGN = 1.20, 1.14
 _HALF_LEANING = 4.0
 """Windows, of a call or of one emotion in it, that count as much as what is usual."""
 
@@ -82,11 +85,7 @@ def variety(answers: DoubleArray, weights: DoubleArray, usual: DoubleArray) -> f
         usual: mean answer in even calls, shape ``(labels,)``.
     """
     shares = weights / weights.sum()
-    found = 0.0
-    for part in (answers, answers - shares @ answers + usual):
-        probabilities = softmax(part)
-        found += 2 * _entropy(shares @ probabilities) - shares @ _entropy(probabilities)
-    return float(found / 2)
+    return (_various(answers, shares) + _various(answers - shares @ answers + usual, shares)) / 2
 
 
 def rule(found: float, even: float) -> float:
@@ -96,7 +95,22 @@ def rule(found: float, even: float) -> float:
         found: the call's variety.
         even: that of calls whose emotions are equally frequent.
     """
-    return min(max((_NOBODY_RULES - found / even) / (_NOBODY_RULES - _ONE_RULES), 0.0), 1.0)
+    return _between(found / even, _ONE_RULES, _NOBODY_RULES)
+
+
+def rule_on_foreign_line(answers: DoubleArray, weights: DoubleArray, usual: DoubleArray) -> float:
+    """How surely one emotion rules in a call over a line like none of the training's, from 0 to 1.
+
+    The line adds to every answer as a voice does, and more: only what is left without it tells.
+
+    Args:
+        answers: to the windows, shape ``(windows, labels)``.
+        weights: how much each window counts, shape ``(windows,)``.
+        usual: mean answer in even calls, shape ``(labels,)``.
+    """
+    shares = weights / weights.sum()
+    found = _various(answers - shares @ answers + usual, shares) / np.log(len(usual))
+    return _between(found, _ONE_RULES_FOREIGN, _NOBODY_RULES_FOREIGN)
 
 
 def leaning(answers: DoubleArray, weights: DoubleArray, usual: DoubleArray) -> DoubleArray:
@@ -134,6 +148,16 @@ def leaning_of_each(
     counts = posteriors.sum(axis=0)[:, np.newaxis]
     more = (posteriors.T @ answers - counts * usual) / (counts + _HALF_LEANING)
     return np.asarray(more.mean(axis=0))
+
+
+def _various(answers: DoubleArray, shares: DoubleArray) -> float:
+    """The entropy of the mean answer, and the mutual information of window and emotion, in nats."""
+    probabilities = softmax(answers)
+    return float(2 * _entropy(shares @ probabilities) - shares @ _entropy(probabilities))
+
+
+def _between(found: float, ruled: float, even: float) -> float:
+    return min(max((even - found) / (even - ruled), 0.0), 1.0)
 
 
 def _entropy(probabilities: DoubleArray) -> DoubleArray:

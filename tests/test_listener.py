@@ -258,14 +258,15 @@ def test_what_rules_becomes_more_likely_by_its_own_power() -> None:
     assert other[0] == pytest.approx(weak[0], abs=0.01)
 
 
-def test_what_a_voice_adds_to_all_answers_is_taken_away_on_known_lines() -> None:
+def test_what_a_voice_or_a_line_adds_to_all_answers_is_taken_away() -> None:
     usual = 3.0 * np.eye(3) - 1.0
     plain = np.tile(usual, (40, 1)) + np.random.default_rng(2).normal(0, 0.5, (120, 3))
     calibration = Calibration(1.0, 0.7, EvenCalls(usual, 2.0, np.full(3, 0.3)))
     for familiarity, ruled, least, most in (
         (1.0, 0.0, 0.9, 1.0),
         (1.0, 1.0, 0.1, 0.8),
-        (0.0, 0.0, 0.0, 0.0),
+        (0.0, 0.0, 0.9, 1.0),
+        (0.5, 0.0, 0.9, 1.0),
     ):
         without, heard, unknowing = (
             call_probabilities(CallLogits(logits, 1.0, familiarity, ruled), np.ones(120), each)
@@ -277,6 +278,19 @@ def test_what_a_voice_adds_to_all_answers_is_taken_away_on_known_lines() -> None
         )
         gone = 1 - np.abs(heard - without).mean() / np.abs(unknowing - without).mean()
         assert least <= gone <= most, (familiarity, ruled)
+
+
+def test_where_one_emotion_may_rule_on_a_foreign_line_it_is_not_taken_for_the_line() -> None:
+    usual = 3.0 * np.eye(3) - 1.0
+    random = np.random.default_rng(2)
+    known, unknown = Calibration(1.0, 1.0, EvenCalls(usual, 2.0, np.full(3, 0.3))), Calibration(1.0, 1.0)
+    ruled = 0.5 * usual[np.repeat([0, 1, 2], [100, 10, 10])] + random.normal(0, 0.2, (120, 3))
+    for logits in (ruled, ruled[:1]):
+        heard = CallLogits(logits, 1.0, 0.0, 0.0)
+        np.testing.assert_allclose(
+            call_probabilities(heard, np.ones(len(logits)), known),
+            call_probabilities(heard, np.ones(len(logits)), unknown),
+        )
 
 
 def by_bands_in_calls() -> Calibration:
@@ -344,18 +358,18 @@ def overlapping() -> tuple[FloatArray, np.ndarray]:  # type: ignore[type-arg]
 
 def test_the_temperature_goes_from_one_to_the_other() -> None:
     calibration = Calibration(2.0, 0.5)
-    assert calibration.temperature(0.0, 1.0) == 2.0
-    assert calibration.temperature(1.0, 1.0) == 0.5
-    assert calibration.temperature(0.5, 1.0) == pytest.approx(1.0)
-    assert calibration.temperature(0.25, 1.0) == pytest.approx(2**0.5)
+    assert calibration.temperature(0.0, 0.0) == 2.0
+    assert calibration.temperature(1.0, 0.0) == 0.5
+    assert calibration.temperature(0.5, 0.0) == pytest.approx(1.0)
+    assert calibration.temperature(0.25, 0.0) == pytest.approx(2**0.5)
 
 
-def test_the_less_a_line_is_known_the_warmer() -> None:
+def test_the_less_is_known_of_a_call_the_warmer() -> None:
     calibration = Calibration(2.0, 0.5)
-    found = [calibration.temperature(1.0, familiarity) for familiarity in (1.0, 0.5, 0.0)]
+    found = [calibration.temperature(1.0, doubt) for doubt in (0.0, 0.5, 1.0)]
     assert found == sorted(set(found))
     # Where the call is not trusted, nothing is known of its line either.
-    assert calibration.temperature(0.0, 0.0) == 2.0
+    assert calibration.temperature(0.0, 1.0) == 2.0
 
 
 def test_softmax_of_large_logits() -> None:

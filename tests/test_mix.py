@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from sertag.mix import EvenCalls, estimate_mix, leaning, leaning_of_each, rule, softmax, variety
+from sertag.mix import (
+    EvenCalls,
+    estimate_mix,
+    leaning,
+    leaning_of_each,
+    rule,
+    rule_on_foreign_line,
+    softmax,
+    variety,
+)
 from sertag.types import DoubleArray
 
 NOTHING = np.zeros(4)
@@ -78,6 +87,17 @@ def test_a_ruled_call_is_less_various_than_an_even_one_of_a_strange_voice() -> N
 )
 def test_one_emotion_rules_where_a_call_is_less_various_than_an_even_one(found: float, rules: float) -> None:
     assert rule(2.5 * found, 2.5) == pytest.approx(rules, abs=1e-9)
+
+
+def test_on_a_foreign_line_one_emotion_rules_where_windows_differ_little() -> None:
+    usual = USUAL.mean(axis=0)
+    for line in (0.0, 1.0, 4.0):
+        # On foreign lines networks are less sure.
+        even, some, ruled, lone = (
+            rule_on_foreign_line(0.5 * spoken(counts, line * VOICE), np.ones(sum(counts)), usual)
+            for counts in ([20] * 4, [47, 11, 11, 11], [71, 3, 3, 3], [1, 0, 0, 0])
+        )
+        assert even == 0 < some < ruled == lone == 1
 
 
 def test_an_even_call_tells_what_a_voice_adds() -> None:
