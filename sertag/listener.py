@@ -267,7 +267,8 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     if even and doubt:
         temperature = calibration.one_clip
         usual_mean = even.answers.mean(axis=0) / temperature
-        doubt *= rule_on_foreign_line(heard.logits / temperature, weights, usual_mean)
+        told = rule_on_foreign_line(heard.logits / temperature, weights, usual_mean)
+        doubt *= max(told, heard.ruled)
     temperature = calibration.temperature(heard.trust, doubt)
     answers = heard.logits / temperature
     unruled = 1 - heard.ruled - doubt
