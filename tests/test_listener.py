@@ -293,6 +293,18 @@ def test_where_one_emotion_may_rule_on_a_foreign_line_it_is_not_taken_for_the_li
         )
 
 
+def test_what_rules_by_the_known_half_of_a_line_is_doubted_on_the_other() -> None:
+    usual = 3.0 * np.eye(3) - 1.0
+    calibration = Calibration(1.0, 1.0, EvenCalls(usual, 2.0, np.zeros(3)))
+    # As usual in an even call, so that nothing but the temperature tells.
+    for ruled, doubt in ((0.0, 0.0), (0.5, 0.25)):
+        heard = CallLogits(np.tile(usual, (40, 1)), 1.0, 0.5, ruled)
+        np.testing.assert_allclose(
+            call_probabilities(heard, np.ones(120), calibration),
+            softmax(heard.logits / calibration.temperature(1.0, doubt)),
+        )
+
+
 def by_bands_in_calls() -> Calibration:
     """What is usual where the call of :func:`windows` is even to one who hears by bands."""
     call = windows(12)
