@@ -275,7 +275,8 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     if even:
         usual = even.answers / temperature
         voices = unruled * leaning(answers, weights, usual)
-        voices += heard.ruled * leaning_of_each(answers, weights, usual, _EVEN_PRIOR)
+        if heard.ruled:
+            voices += heard.ruled * leaning_of_each(answers, weights, usual, _EVEN_PRIOR)
         answers = answers - voices
     probabilities = softmax(answers)
     mix = estimate_mix(probabilities, weights, _EVEN_PRIOR)
