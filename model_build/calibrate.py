@@ -1,4 +1,4 @@
-"""Temperatures that make probabilities mean what they say, and what is usual in calls that nobody rules."""
+"""Temperatures that make probabilities mean what they say, and what networks usually answer to emotions."""
 
 from __future__ import annotations
 
@@ -7,23 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from model_build.dataset import CLEAN, Example, by_speaker, call_of
+from model_build.dataset import CLEAN, Example, by_speaker
 from model_build.metrics import fit_temperature
-from model_build.predict import Heard, cut_call, listen, probabilities_of, windows_of
+from model_build.predict import Heard, listen, probabilities_of, windows_of
 from sertag.listener import Calibration, Listener, apart, coverage
-from sertag.mix import EvenCalls, softmax, variety
 from sertag.types import DoubleArray
-from sertag.windows import FrameWindow
-
-_SURELY, _SLOPE = 0.85, 2.0
-"""An emotion that is told so surely has the power 0 where it rules in a call, a less sure one so much more.
-Chosen on simulated calls of validation speakers."""
 
 
 def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
     """The listener with its calibration fitted on validation speakers: one clip at a time, then adapted.
 
-    Clips without speech say nothing. Where no others are, temperatures stay 1, and even calls unknown.
+    Clips without speech say nothing. Where no others are, temperatures stay 1, and what is usual unknown.
     """
     validation = [example for example in speakers if example.has_speech]
     if not validation:
@@ -31,8 +25,8 @@ def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
     clips = [(listen(listener, [example.takes[CLEAN]]), [example.target]) for example in validation]
     one_clip = _fitted(clips, lambda temperature: Calibration(temperature, temperature))
     listener = replace(listener, calibration=Calibration(one_clip, one_clip))
-    even = _even_calls(listener, validation)
-    listener = replace(listener, calibration=Calibration(one_clip, one_clip, even))
+    usual = _usual_answers(listener, validation)
+    listener = replace(listener, calibration=Calibration(one_clip, one_clip, usual))
     calls = [
         (
             listen(listener, [example.takes[CLEAN] for example in clips_of]),
@@ -40,8 +34,8 @@ def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
         )
         for clips_of in by_speaker(validation).values()
     ]
-    adapted = _fitted(calls, lambda temperature: Calibration(one_clip, temperature, even))
-    return replace(listener, calibration=Calibration(one_clip, adapted, even))
+    adapted = _fitted(calls, lambda temperature: Calibration(one_clip, temperature, usual))
+    return replace(listener, calibration=Calibration(one_clip, adapted, usual))
 
 
 def calibrations_by_others(
@@ -69,64 +63,36 @@ def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
 
     It is for a network that has no validation speakers of its own.
     """
-    known = [each.even for each in calibrations if each.even]
-    even = None
-    if known:
-        even = EvenCalls(
-            np.mean([each.answers for each in known], axis=0),
-            float(np.mean([each.variety for each in known])),
-            np.mean([each.powers for each in known], axis=0),
-        )
+    known = [each.usual for each in calibrations if each.usual is not None]
     return Calibration(
         float(np.exp(np.mean([np.log(each.one_clip) for each in calibrations]))),
         float(np.exp(np.mean([np.log(each.adapted) for each in calibrations]))),
-        even,
+        np.mean(known, axis=0) if known else None,
     )
 
 
-def _even_calls(listener: Listener, validation: Sequence[Example]) -> EvenCalls | None:
-    """What speakers of more than half of the emotions tell, as if each were as frequent; None without."""
+def _usual_answers(listener: Listener, validation: Sequence[Example]) -> DoubleArray | None:
+    """Mean logits of each emotion's windows, of speakers of more than half of the emotions; None without."""
     labels = len(listener.effects.level)
-    calls = [
-        clips
-        for clips in by_speaker([example for example in validation if _windows(listener, example)]).values()
-        if len({example.target for example in clips}) > labels / 2
-    ]
-    if not calls:
-        return None
-    heard = [
-        (example.target, *listener.hear_apart(_windows(listener, example)))
-        for clips in calls
-        for example in clips
-    ]
-    of_clips, answers_of, weights_of = zip(*heard, strict=True)
-    targets = np.repeat(of_clips, [len(each) for each in answers_of])
-    answers, weights = np.concatenate(answers_of), np.concatenate(weights_of)
-    shares = weights * (targets == np.arange(labels)[:, np.newaxis])
-    counts = shares.sum(axis=1, keepdims=True)
-    usual = shares @ answers / np.maximum(counts, 1e-9)
+    cut = [(example, windows_of(example.takes[CLEAN], listener.length)) for example in validation]
+    emotions: dict[str, set[int]] = {}
+    for example, windows in cut:
+        if windows:
+            emotions.setdefault(example.utterance.speaker, set()).add(example.target)
+    sums, counts = np.zeros((labels, labels)), np.zeros((labels, 1))
+    for example, windows in cut:
+        if windows and len(emotions[example.utterance.speaker]) > labels / 2:
+            some = [windows[row] for row in apart(windows)]
+            weights = coverage(some, listener.length)
+            sums[example.target] += weights @ listener.logits(some)
+            counts[example.target] += weights.sum()
     present = counts[:, 0] > 0
-    # Where nobody has an emotion, it makes no difference to the mean.
+    if not present.any():
+        return None
+    usual = sums / np.maximum(counts, 1e-9)
+    # An emotion that nobody has is heard as any.
     usual[~present] = usual[present].mean(axis=0)
-    powers = _SLOPE * (_SURELY - np.diagonal(softmax(usual)))
-    powers[~present] = powers[present].mean()
-    found = [_variety(listener, clips, usual.mean(axis=0)) for clips in calls]
-    return EvenCalls(usual * listener.calibration.one_clip, float(np.mean(found)), powers)
-
-
-def _windows(listener: Listener, example: Example) -> list[FrameWindow]:
-    return windows_of(example.takes[CLEAN], listener.length)
-
-
-def _variety(listener: Listener, clips: Sequence[Example], usual: DoubleArray) -> float:
-    """How various a speaker's clips are heard to be as one call, had it as much of each emotion."""
-    takes = [example.takes[CLEAN] for example in clips]
-    cut, windows = cut_call(takes, listener.length)
-    rows = apart(windows)
-    targets = np.repeat([example.target for example in clips], [len(each) for each in cut])[rows]
-    weights = coverage([windows[row] for row in rows], listener.length) / np.bincount(targets)[targets]
-    answers = listener.hear_plainly(windows, call_of(takes)).logits[rows] / listener.calibration.one_clip
-    return variety(answers, weights, usual)
+    return np.asarray(usual)
 
 
 def _fitted(calls: list[tuple[list[Heard], list[int]]], of: Callable[[float], Calibration]) -> float:

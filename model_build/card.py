@@ -166,9 +166,5 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
         yield _TAUGHT
     calibration = metadata.calibration
     yield f"Temperatures: {calibration.one_clip:.3f} for one clip, {calibration.adapted:.3f} adapted."
-    if calibration.even:
-        yield f"Variety of calls that no emotion rules: {calibration.even.variety:.3f} nats."
-        powers = zip(metadata.labels, calibration.even.powers, strict=True)
-        yield f"Powers of what rules: {', '.join(f'{label} {power:.2f}' for label, power in powers)}."
     yield ""
     yield f"Runs in {' and '.join(about['interpreters'])}."

@@ -117,11 +117,11 @@ def listen(listener: Listener, clips: Sequence[Take], *, adapted: bool = True) -
     """
     cut, flat = cut_call(clips, listener.length)
     if not flat:
-        heard = CallLogits(np.zeros((0, len(listener.effects.level))), trust=0.0, familiarity=1.0, ruled=0.0)
+        heard = CallLogits(np.zeros((0, len(listener.effects.level))), trust=0.0, familiarity=1.0)
     elif adapted:
         heard = listener.listen(flat, call_of(clips))
     else:
-        heard = CallLogits(listener.logits(flat), trust=0.0, familiarity=1.0, ruled=0.0)
+        heard = CallLogits(listener.logits(flat), trust=0.0, familiarity=1.0)
     ends = np.cumsum([len(windows) for windows in cut])[:-1]
     return [
         Heard(

@@ -12,30 +12,18 @@ from sertag.adaptation import Call, EmotionEffects
 from sertag.call_statistics import CallStatistics, Voice
 from sertag.familiarity import KnownLines, outline
 from sertag.features import FeatureSettings
-from sertag.mix import (
-    EvenCalls,
-    estimate_mix,
-    leaning,
-    leaning_of_each,
-    rule,
-    rule_on_foreign_line,
-    softmax,
-    variety,
-)
+from sertag.mix import Explanations, explain, softmax
 from sertag.normalisation import VIEWS, Normalisation, Views
 from sertag.types import DoubleArray, FloatArray
 from sertag.windows import FrameWindow
 
 # All chosen on simulated calls of validation speakers: gains on even and on neutral calls against what calls
-# that one emotion rules lose. The first two are weights, in windows, of the belief in an even mix.
-_EVEN_VOICE, _EVEN_PRIOR = 0.5, 10.0
+# that one emotion rules lose.
 _HALF_TRUST_SECONDS, _HALF_TRUST_SECONDS_RULED = 8.0, 20.0
-_PRIOR_EXPONENT, _PRIOR_EXPONENT_RULED = -0.25, 0.3
-# On foreign lines: set on other corpora than the training's, clips alone and calls of up to four minutes. The
-# last two are for calls that one emotion may rule.
+_HARDLY = 0.05
+"""So little surely ruled, a call is not worth another hearing."""
+# On foreign lines: set on other corpora than the training's, clips alone and calls of up to four minutes.
 _MOST_TRUST_FOREIGN, _HALF_TRUST_SECONDS_FOREIGN = 0.65, 3.0
-_PRIOR_EXPONENT_FOREIGN = -0.6
-_HEAT_FOREIGN = 1.5
 
 _BATCH = 128
 # In frames: the network's steps are of eight, so that a window heard half a step later sounds a little
@@ -50,22 +38,17 @@ class Calibration:
     Attributes:
         one_clip: temperature of the logits for a clip alone.
         adapted: and in a call of which much is known.
-        even: what is usual in calls in which all emotions are equally frequent; None where it is not known.
+        usual: mean logits of windows of each emotion, heard without their calls, shape ``(labels, labels)``;
+            None where they are not known, and no emotion is told from the voice.
     """
 
     one_clip: float
     adapted: float
-    even: EvenCalls | None = None
+    usual: DoubleArray | None = None
 
-    def temperature(self, trust: float, doubt: float) -> float:
-        """The temperature where a call's statistics are trusted so far, from 0 to 1.
-
-        Args:
-            trust: in them.
-            doubt: how far the line is foreign, and one emotion may rule in the call, from 0 to 1.
-        """
-        adapted = self.adapted * _HEAT_FOREIGN**doubt
-        return float(self.one_clip ** (1 - trust) * adapted**trust)
+    def temperature(self, trust: float) -> float:
+        """The temperature where a call's statistics are trusted so far, from 0 to 1."""
+        return float(self.one_clip ** (1 - trust) * self.adapted**trust)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +59,11 @@ class CallLogits:
         logits: shape ``(windows, labels)``.
         trust: in the call's statistics, from 0 to 1.
         familiarity: of the call's line, from 0 to 1.
-        ruled: how surely one emotion rules in the call, from 0 to 1.
     """
 
     logits: DoubleArray
     trust: float
     familiarity: float
-    ruled: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,37 +140,18 @@ class Listener:
         sentence, nothing tells the voice from the emotion: little of the call is believed, and they are
         heard twice alike, but for half a step of the network.
         """
+        familiarity = self.lines.familiarity(outline(statistics, self.settings), statistics.seconds)
+        voice = statistics.voice(self.normalisation.mean, self.normalisation.deviation)
         if len(apart(windows)) == 1:
-            familiarity = self._familiarity(statistics)
-            voice = self._voice(statistics)
             return self._hear(windows, voice, familiarity, ruled=familiarity, delays=_TWICE)
-        heard = self.hear_plainly(windows, statistics)
+        heard = self._hear(windows, voice, familiarity, ruled=0.0)
+        told = explain_call(heard, coverage(windows, self.length), self.calibration)
         # On a line like none of the training, what the network hears says more of the line than of the mix.
-        ruled = heard.familiarity * self._ruled(windows, heard) if heard.familiarity else 0.0
-        if not ruled:
+        ruled = familiarity * told.ruled if told else 0.0
+        if not told or ruled < _HARDLY:
             return heard
-        answers, weights = self.hear_apart(windows)
-        mix = estimate_mix(softmax(answers), weights, _EVEN_VOICE)
-        voice = self.effects.remove(self._voice(statistics), ruled * mix, self.settings.mels)
-        return self._hear(windows, voice, heard.familiarity, ruled=ruled)
-
-    def hear_plainly(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> CallLogits:
-        """The logits of a call's windows where its statistics are held to be the voice's own."""
-        return self._hear(windows, self._voice(statistics), self._familiarity(statistics), ruled=0.0)
-
-    def hear_apart(self, windows: Sequence[FrameWindow]) -> tuple[DoubleArray, DoubleArray]:
-        """Calibrated logits of windows without their call, and how much each counts, for the mix in it.
-
-        Every frame has its say once, so that of overlapping windows half are enough.
-        """
-        some = [windows[row] for row in apart(windows)]
-        return self.logits(some) / self.calibration.one_clip, coverage(some, self.length)
-
-    def _familiarity(self, statistics: CallStatistics) -> float:
-        return self.lines.familiarity(outline(statistics, self.settings), statistics.seconds)
-
-    def _voice(self, statistics: CallStatistics) -> Voice:
-        return statistics.voice(self.normalisation.mean, self.normalisation.deviation)
+        voice = self.effects.remove(voice, ruled * told.mix, self.settings.mels)
+        return self._hear(windows, voice, familiarity, ruled=ruled)
 
     def _hear(
         self,
@@ -202,18 +164,7 @@ class Listener:
     ) -> CallLogits:
         trust = _trust(voice, familiarity, ruled)
         answers = self.logits(windows, Call(voice, trust, familiarity), delays)
-        return CallLogits(answers, trust, familiarity, ruled)
-
-    def _ruled(self, windows: Sequence[FrameWindow], heard: CallLogits) -> float:
-        """How surely one emotion rules in a call, from 0 to 1; surely, where even calls are not known."""
-        even = self.calibration.even
-        if even is None:
-            return 1.0
-        rows = apart(windows)
-        weights = coverage([windows[row] for row in rows], self.length)
-        temperature = self.calibration.one_clip
-        found = variety(heard.logits[rows] / temperature, weights, even.answers.mean(axis=0) / temperature)
-        return rule(found, even.variety)
+        return CallLogits(answers, trust, familiarity)
 
 
 def _trust(voice: Voice, familiarity: float, ruled: float) -> float:
@@ -249,41 +200,31 @@ def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:
     return out
 
 
-def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:
-    """Probabilities of a call's windows, shape ``(windows, labels)``.
-
-    What the voice, and on foreign lines the line, adds to every answer is taken away. Then, where one emotion
-    rules in the call, it becomes more likely in each of its windows if it is one that is not told surely.
-    Elsewhere emotions that are heard often become less likely, as what is heard all the time may be the voice
-    or the line; where one may rule on a foreign line, no more is done, as nothing tells it from the line.
+def explain_call(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> Explanations | None:
+    """What a call's logits may be made of; None where it is not known what is usual.
 
     Args:
         heard: of the windows.
         weights: how much each window counts in the call, shape ``(windows,)``.
         calibration: of the logits.
     """
-    even = calibration.even
-    doubt = 1 - heard.familiarity
-    if even and doubt:
-        temperature = calibration.one_clip
-        usual_mean = even.answers.mean(axis=0) / temperature
-        told = rule_on_foreign_line(heard.logits / temperature, weights, usual_mean)
-        doubt *= max(told, heard.ruled)
-    temperature = calibration.temperature(heard.trust, doubt)
-    answers = heard.logits / temperature
-    unruled = 1 - heard.ruled - doubt
-    if even:
-        usual = even.answers / temperature
-        voices = unruled * leaning(answers, weights, usual)
-        if heard.ruled:
-            voices += heard.ruled * leaning_of_each(answers, weights, usual, _EVEN_PRIOR)
-        answers = answers - voices
-    probabilities = softmax(answers)
-    mix = estimate_mix(probabilities, weights, _EVEN_PRIOR)
-    exponent = (
-        heard.ruled * (even.power(mix) if even else _PRIOR_EXPONENT_RULED)
-        + unruled * _PRIOR_EXPONENT
-        + doubt * _PRIOR_EXPONENT_FOREIGN
-    )
-    probabilities *= (mix * len(mix)) ** exponent
-    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+    if calibration.usual is None:
+        return None
+    one_clip = calibration.one_clip
+    return explain(heard.logits / one_clip, weights, calibration.usual / one_clip, heard.familiarity)
+
+
+def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:
+    """Probabilities of a call's windows, shape ``(windows, labels)``, by what may explain all of them.
+
+    Args:
+        heard: of the windows.
+        weights: how much each window counts in the call, shape ``(windows,)``.
+        calibration: of the logits.
+    """
+    temperature = calibration.temperature(heard.trust)
+    told = explain_call(heard, weights, calibration)
+    if told is None:
+        return softmax(heard.logits / temperature)
+    one_clip = calibration.one_clip
+    return told.probabilities(heard.logits / one_clip, weights, one_clip / temperature)

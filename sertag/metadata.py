@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,11 +22,10 @@ from sertag.familiarity import KnownLines
 from sertag.features import FeatureSettings, telephone_bands
 from sertag.labels import in_order
 from sertag.listener import Calibration
-from sertag.mix import EvenCalls
 from sertag.normalisation import Normalisation
 from sertag.types import DoubleArray
 
-SCHEMA = "sertag-model/10"
+SCHEMA = "sertag-model/11"
 
 _ENTRY = "sertag.json"
 _LARGEST = 256 * 1024
@@ -35,7 +33,6 @@ _SMALLEST, _GREATEST = 1e-3, 1e3
 """Bounds of what normalises the inputs, which are decibels and octaves, and of the temperatures below 1."""
 _GREATEST_EFFECT = 50.0
 """In deviations, decibels, or the logarithm of a deviation: its exponential still fits a float32."""
-_GREATEST_POWER = 10.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "one_clip": metadata.calibration.one_clip,
             "adapted": metadata.calibration.adapted,
         },
-        "even_calls": _described(metadata.calibration.even),
+        "usual_answers": _described(metadata.calibration.usual),
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
@@ -162,7 +159,7 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     temperatures = {name: float(value) for name, value in document["temperature"].items()}
     if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in temperatures.values())):
         raise ValueError("window or temperature")
-    calibration = Calibration(**temperatures, even=_even_calls(document["even_calls"], len(labels)))
+    calibration = Calibration(**temperatures, usual=_usual_answers(document["usual_answers"], len(labels)))
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
         raise ValueError("window is no multiple of the hop")
     return network, ModelMetadata(
@@ -180,27 +177,12 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     )
 
 
-def _described(even: EvenCalls | None) -> dict[str, Any] | None:
-    if even is None:
-        return None
-    return {
-        "answers": np.round(even.answers, 4).tolist(),
-        "variety": even.variety,
-        "powers": np.round(even.powers, 4).tolist(),
-    }
+def _described(usual: DoubleArray | None) -> list[list[float]] | None:
+    return None if usual is None else np.round(usual, 4).tolist()
 
 
-def _even_calls(document: Any, labels: int) -> EvenCalls | None:
-    if document is None:
-        return None
-    variety = float(document["variety"])
-    if not _SMALLEST <= variety <= 2 * math.log(labels):
-        raise ValueError("even calls")
-    return EvenCalls(
-        _numbers(document["answers"], (labels, labels), _GREATEST, "even calls"),
-        variety,
-        _numbers(document["powers"], (labels,), _GREATEST_POWER, "even calls"),
-    )
+def _usual_answers(document: Any, labels: int) -> DoubleArray | None:
+    return None if document is None else _numbers(document, (labels, labels), _GREATEST, "usual answers")
 
 
 def _lines(document: Any, features: FeatureSettings) -> KnownLines:

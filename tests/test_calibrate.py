@@ -9,7 +9,6 @@ from model_build.calibrate import calibrate, calibrations_by_others, mean_calibr
 from model_build.dataset import Example
 from sertag.adaptation import EmotionEffects
 from sertag.listener import Calibration, Listener
-from sertag.mix import EvenCalls, softmax
 from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_example, made_take, plain_listener
@@ -72,63 +71,48 @@ def test_without_validation_speakers_temperatures_stay() -> None:
     assert calibrate(listener(2.5, 2.5), []).calibration == NONE
 
 
-def test_even_calls_are_those_of_speakers_as_if_their_emotions_were_even(validation: list[Example]) -> None:
-    fair = calibrate(listener(1.0, 1.0), validation).calibration.even
+def test_usual_answers_are_those_to_each_emotion(validation: list[Example]) -> None:
+    fair = calibrate(listener(1.0, 1.0), validation).calibration.usual
     assert fair is not None
-    assert np.log(2) < fair.variety < 2 * np.log(2)
     # Windows of an emotion are heard as it, on average.
-    assert fair.answers.shape == (2, 2)
-    assert fair.answers.argmax(axis=1).tolist() == [0, 1]
+    assert fair.shape == (2, 2)
+    assert fair.argmax(axis=1).tolist() == [0, 1]
     angry = [example for example in validation if example.target == 0]
     sad = [example for example in validation if example.target == 1]
     # Speakers of one emotion do not count, and a frequent one no more than another.
-    assert calibrate(listener(1.0, 1.0), angry).calibration.even is None
-    skewed = calibrate(listener(1.0, 1.0), angry + sad[:12]).calibration.even
+    assert calibrate(listener(1.0, 1.0), angry).calibration.usual is None
+    skewed = calibrate(listener(1.0, 1.0), angry + sad[:12]).calibration.usual
     assert skewed is not None
-    assert skewed.variety == pytest.approx(fair.variety, rel=0.1)
-    np.testing.assert_allclose(skewed.answers[0], fair.answers[0], rtol=1e-3)
+    np.testing.assert_allclose(skewed[0], fair[0])
+    # They are the network's, before any temperature.
+    twice = calibrate(listener(2.0, 2.0), validation).calibration.usual
+    assert twice is not None
+    np.testing.assert_allclose(twice, 2 * fair, rtol=1e-5)
 
 
-def test_an_emotion_that_no_validation_speaker_has_is_as_the_others_are(validation: list[Example]) -> None:
+def test_an_emotion_that_no_validation_speaker_has_is_heard_as_any(validation: list[Example]) -> None:
     three = replace(
         listener(1.0, 1.0),
         effects=EmotionEffects(np.zeros((3, 66)), np.zeros(3), np.zeros((3, 66))),
         run=lambda inputs: np.pad(listener(1.0, 1.0).run(inputs), ((0, 0), (0, 1)), constant_values=-1.0),
     )
-    even = calibrate(three, validation).calibration.even
-    assert even is not None
-    np.testing.assert_allclose(even.answers[2], even.answers[:2].mean(axis=0))
-    assert even.powers[2] == pytest.approx(even.powers[:2].mean())
+    usual = calibrate(three, validation).calibration.usual
+    assert usual is not None
+    np.testing.assert_allclose(usual[2], usual[:2].mean(axis=0))
 
 
-def test_the_less_surely_an_emotion_is_told_the_greater_is_its_power(validation: list[Example]) -> None:
-    def hesitant(inputs: FloatArray) -> FloatArray:
-        logits = listener(1.0, 1.0).run(inputs)
-        return np.where(logits < 0, logits / 4, logits)
-
-    found = calibrate(plain_listener(hesitant, 2, NONE), validation).calibration
-    assert found.even is not None
-    surely = np.diagonal(softmax(found.even.answers / found.one_clip))
-    assert surely[0] > surely[1] + 0.1
-    np.testing.assert_allclose(found.even.powers, 2 * (0.85 - surely))
-
-
-def test_the_mean_of_calibrations_is_geometric_but_of_even_calls() -> None:
-    one, other = (EvenCalls(np.full((2, 2), value), value, np.full(2, value)) for value in (2.0, 3.0))
-    found = mean_calibration([Calibration(1.0, 0.5, one), Calibration(4.0, 2.0, other)])
+def test_the_mean_of_calibrations_is_geometric_but_of_usual_answers() -> None:
+    found = mean_calibration([Calibration(1.0, 0.5, np.eye(2)), Calibration(4.0, 2.0, np.ones((2, 2)))])
     assert (found.one_clip, found.adapted) == pytest.approx((2.0, 1.0))
-    assert found.even is not None
-    assert found.even.variety == pytest.approx(2.5)
-    np.testing.assert_allclose(found.even.answers, 2.5)
-    np.testing.assert_allclose(found.even.powers, 2.5)
+    assert found.usual is not None
+    np.testing.assert_allclose(found.usual, [[1.0, 0.5], [0.5, 1.0]])
 
 
-def test_where_even_calls_are_not_known_they_have_no_part_in_the_mean() -> None:
-    even = EvenCalls(np.ones((2, 2)), 2.0, np.zeros(2))
-    found = mean_calibration([Calibration(1.0, 1.0, even), NONE]).even
+def test_where_usual_answers_are_not_known_they_have_no_part_in_the_mean() -> None:
+    found = mean_calibration([Calibration(1.0, 1.0, np.eye(2)), NONE]).usual
     assert found is not None
-    assert found.variety == 2.0
-    assert mean_calibration([NONE, NONE]).even is None
+    np.testing.assert_array_equal(found, np.eye(2))
+    assert mean_calibration([NONE, NONE]).usual is None
 
 
 def test_a_fold_is_calibrated_by_the_speakers_of_the_others(validation: list[Example]) -> None:

@@ -9,8 +9,15 @@ import pytest
 from sertag.adaptation import Call, EmotionEffects
 from sertag.call_statistics import CallStatistics
 from sertag.familiarity import outline
-from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage
-from sertag.mix import EvenCalls, estimate_mix, softmax, variety
+from sertag.listener import (
+    Calibration,
+    CallLogits,
+    Listener,
+    call_probabilities,
+    coverage,
+    explain_call,
+)
+from sertag.mix import explain, softmax
 from sertag.model import Model
 from sertag.types import FloatArray
 from sertag.windows import FrameWindow, WindowStream
@@ -19,6 +26,9 @@ from conftest import EVERY_LINE, SETTINGS, made_take, plain_listener
 
 WARM = Calibration(2.0, 1.25)
 BANDS = SETTINGS.mels
+USUAL = 4.0 * np.eye(3) - 4 / 3
+KNOWING = Calibration(1.0, 1.0, USUAL)
+"""With what is usually answered to three emotions."""
 
 
 def by_bands(inputs: FloatArray) -> FloatArray:
@@ -27,14 +37,21 @@ def by_bands(inputs: FloatArray) -> FloatArray:
     return np.asarray(means[:, :3, 0] + 2 * means[:, 1:, 1], dtype=np.float32)
 
 
-def counting(heard: list[int]) -> Callable[[FloatArray], FloatArray]:
-    """Hears by bands, and keeps how many windows it hears at a time."""
+def counting(
+    heard: list[int], network: Callable[[FloatArray], FloatArray]
+) -> Callable[[FloatArray], FloatArray]:
+    """The network; keeps how many windows it hears at a time."""
 
     def run(inputs: FloatArray) -> FloatArray:
         heard.append(len(inputs))
-        return by_bands(inputs)
+        return network(inputs)
 
     return run
+
+
+def in_turn(inputs: FloatArray) -> FloatArray:
+    """Usual answers to each of three emotions in its turn."""
+    return np.asarray(np.resize(USUAL, (len(inputs), 3)), dtype=np.float32)
 
 
 def sure_of_the_first(inputs: FloatArray) -> FloatArray:
@@ -42,6 +59,11 @@ def sure_of_the_first(inputs: FloatArray) -> FloatArray:
     sure = np.tile(np.array([9, 0, 0], dtype=np.float32), (len(inputs), 1))
     sure[:, 2] = inputs[..., :BANDS, 1].mean(axis=(1, 2))
     return sure
+
+
+_NOTHING = np.zeros((3, SETTINGS.inputs))
+HIGHER = EmotionEffects(_NOTHING + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), _NOTHING)
+"""The first of three emotions lifts all inputs."""
 
 
 def windows(count: int, seed: int = 0) -> list[FrameWindow]:
@@ -88,24 +110,14 @@ def test_probabilities_add_up_to_1(count: int) -> None:
         np.testing.assert_allclose(heard.sum(axis=1), 1)
 
 
-def test_a_call_that_is_not_trusted_leaves_the_logits_and_lifts_what_rules() -> None:
+def test_where_nothing_is_known_of_usual_answers_all_are_the_networks() -> None:
     call = windows(12)
     nobody = made_take(3.0, speech=False).statistics
     heard = listener().listen(call, nobody)
     assert heard.trust == 0
     np.testing.assert_allclose(heard.logits, listener().logits(call), atol=1e-4)
-    plain = listener().alone(call)
-    mix = estimate_mix(plain, np.ones(12), 10.0)
-    lifted = np.log(listener().in_call(call, nobody) / plain)
-    assert heard.ruled == 1
-    # As a prior would that goes with a power of the mix: labels gain by their share in the call alone.
-    gain = lifted - lifted.mean(axis=1, keepdims=True)
-    wanted = np.log(mix) - np.log(mix).mean()
-    power = (gain @ wanted) / (wanted @ wanted)
-    assert 0 < power.min() <= power.max() < 1
-    np.testing.assert_allclose(gain, power[:, None] * wanted, atol=1e-4)
-    assert np.ptp(power) < 0.01
-    assert np.ptp(mix) > 0.01
+    np.testing.assert_allclose(listener().in_call(call, nobody), listener().alone(call), atol=1e-4)
+    assert explain_call(heard, np.ones(12), WARM) is None
 
 
 def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
@@ -113,8 +125,8 @@ def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
     statistics = sums(call)
     voice = statistics.voice(listener().normalisation.mean, listener().normalisation.deviation)
     heard = listener().listen(call, statistics)
-    assert heard.trust == pytest.approx(36 / 56)
-    assert (heard.familiarity, heard.ruled) == (1, 1)
+    assert heard.trust == pytest.approx(36 / 44)
+    assert heard.familiarity == 1
     np.testing.assert_allclose(
         heard.logits, listener().logits(call, Call(voice, heard.trust, 1.0)), rtol=1e-5
     )
@@ -125,30 +137,20 @@ def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
     )
 
 
-def test_only_windows_that_do_not_overlap_are_heard_for_the_mix() -> None:
-    heard: list[int] = []
-    first, _, third, fourth = WindowStream(150, 75).push(*overlapping(), last=True)
-    call = [first, third, fourth]
-    plain_listener(counting(heard), 3, WARM).in_call(call, sums(call))
-    # All plainly, then for the mix the first and the third, as the fourth begins within the third.
-    assert heard == [3, 2, 3]
-
-
-def test_a_call_that_no_emotion_rules_is_heard_once() -> None:
-    heard: list[int] = []
-    call = windows(12)
-    plain = plain_listener(counting(heard), 3, by_bands_in_calls())
-    assert plain.listen(call, sums(call)).ruled == 0
-    assert heard == [12]
+def test_calls_are_heard_again_where_an_emotion_may_rule() -> None:
+    for network, times in ((in_turn, 1), (sure_of_the_first, 2)):
+        heard: list[int] = []
+        call = windows(12)
+        plain_listener(counting(heard, network), 3, KNOWING).listen(call, sums(call))
+        assert heard == [12] * times
 
 
 def test_windows_that_all_overlap_are_heard_twice_and_believed_little_of() -> None:
     heard: list[int] = []
     call = list(WindowStream(150, 75).push(*overlapping(), last=True))[:2]
-    plain = plain_listener(counting(heard), 3, WARM)
-    told = plain.listen(call, sums(call))
+    told = plain_listener(counting(heard, by_bands), 3, KNOWING).listen(call, sums(call))
     assert heard == [2, 2]
-    assert told.ruled == told.familiarity == 1
+    assert told.familiarity == 1
     assert told.trust == pytest.approx(sums(call).seconds / (sums(call).seconds + 20))
 
 
@@ -170,15 +172,12 @@ def test_a_window_that_is_heard_later_has_silence_before_it() -> None:
     np.testing.assert_allclose(answers, (by_bands(once) + by_bands(later)) / 2)
 
 
-def test_the_effects_of_the_mix_heard_apart_are_taken_out() -> None:
+def test_the_effects_of_what_rules_are_taken_out() -> None:
     # The first label always wins; its speakers' bands are known to lie higher.
     call = windows(12)
-    unknowing = plain_listener(sure_of_the_first, 3, Calibration(1, 1))
-    nothing = np.zeros((3, SETTINGS.inputs))
-    effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
+    unknowing = plain_listener(sure_of_the_first, 3, KNOWING)
     before, after = (
-        each.listen(call, sums(call)).logits[:, 2]
-        for each in (unknowing, replace(unknowing, effects=effects))
+        each.listen(call, sums(call)).logits[:, 2] for each in (unknowing, replace(unknowing, effects=HIGHER))
     )
     # The bands of the calm voice lie lower, so that this call's stand out from them.
     assert (after > before + 0.1).all()
@@ -193,14 +192,12 @@ def on_a_line(plain: Listener, call: Sequence[FrameWindow], familiarity: float) 
 
 def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
     call = windows(12)
-    nothing = np.zeros((3, SETTINGS.inputs))
-    effects = EmotionEffects(nothing + np.array([[0.5], [-0.25], [-0.25]]), np.zeros(3), nothing)
-    plain = plain_listener(sure_of_the_first, 3, Calibration(1, 1))
+    plain = plain_listener(sure_of_the_first, 3, KNOWING)
     changes = []
     for familiarity in (0.0, 0.5, 1.0):
         without, believed = (
             on_a_line(each, call, familiarity).listen(call, sums(call))
-            for each in (plain, replace(plain, effects=effects))
+            for each in (plain, replace(plain, effects=HIGHER))
         )
         assert believed.familiarity == pytest.approx(familiarity, abs=1e-6)
         changes.append(float((believed.logits - without.logits)[:, 2].min()))
@@ -210,7 +207,8 @@ def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
 def test_on_a_foreign_line_windows_are_heard_once() -> None:
     heard: list[int] = []
     call = windows(12)
-    on_a_line(plain_listener(counting(heard), 3, WARM), call, 0.0).in_call(call, sums(call))
+    line = on_a_line(plain_listener(counting(heard, sure_of_the_first), 3, KNOWING), call, 0.0)
+    line.in_call(call, sums(call))
     assert heard == [12]
 
 
@@ -232,111 +230,52 @@ def test_on_a_foreign_line_the_first_view_is_the_calls_too() -> None:
     np.testing.assert_allclose(shapes[0], shapes[1], atol=0.01)
 
 
-def test_what_is_frequent_becomes_less_likely_but_where_it_rules() -> None:
-    logits = np.tile([2.0, 1.0, 0.0], (100, 1))
-    ruled, even, foreign = (
-        call_probabilities(CallLogits(logits, 1.0, *call), np.ones(100), Calibration(1.0, 1.0))
-        for call in ((1.0, 1.0), (1.0, 0.0), (0.0, 0.0))
-    )
-    plain = softmax(logits)
-    assert ruled[0, 0] > plain[0, 0] > even[0, 0] > foreign[0, 0]
-    assert foreign[0, 2] > even[0, 2] > plain[0, 2] > ruled[0, 2]
-
-
-def test_what_rules_becomes_more_likely_by_its_own_power() -> None:
-    logits = np.random.default_rng(3).normal([2.0, 1.0, 0.0], 1.0, (100, 3))
-    usual = 3.0 * np.eye(3) - 1.0
-    weak, strong, other = (
-        call_probabilities(
-            CallLogits(logits, 1.0, 1.0, 1.0),
-            np.ones(100),
-            Calibration(1.0, 1.0, EvenCalls(usual, 2.0, np.array(powers))),
-        ).mean(axis=0)
-        for powers in ((0.0, 0.0, 0.0), (0.6, 0.0, 0.0), (0.0, 0.0, 0.6))
-    )
-    assert strong[0] > weak[0] + 0.02
-    assert other[0] == pytest.approx(weak[0], abs=0.01)
-
-
-def test_what_a_voice_or_a_line_adds_to_all_answers_is_taken_away() -> None:
-    usual = 3.0 * np.eye(3) - 1.0
-    plain = np.tile(usual, (40, 1)) + np.random.default_rng(2).normal(0, 0.5, (120, 3))
-    calibration = Calibration(1.0, 0.7, EvenCalls(usual, 2.0, np.full(3, 0.3)))
-    for familiarity, ruled, least, most in (
-        (1.0, 0.0, 0.9, 1.0),
-        (1.0, 1.0, 0.1, 0.8),
-        (0.0, 0.0, 0.9, 1.0),
-        (0.5, 0.0, 0.9, 1.0),
-    ):
-        without, heard, unknowing = (
-            call_probabilities(CallLogits(logits, 1.0, familiarity, ruled), np.ones(120), each)
-            for logits, each in (
-                (plain, calibration),
-                (plain + np.array([1.0, 0.0, -1.0]), calibration),
-                (plain + np.array([1.0, 0.0, -1.0]), Calibration(1.0, 0.7)),
-            )
-        )
-        gone = 1 - np.abs(heard - without).mean() / np.abs(unknowing - without).mean()
-        assert least <= gone <= most, (familiarity, ruled)
-
-
-def test_where_one_emotion_may_rule_on_a_foreign_line_it_is_not_taken_for_the_line() -> None:
-    usual = 3.0 * np.eye(3) - 1.0
+@pytest.mark.parametrize("familiarity", [0.0, 0.5, 1.0])
+def test_calls_are_heard_by_what_explains_them(familiarity: float) -> None:
     random = np.random.default_rng(2)
-    known, unknown = Calibration(1.0, 1.0, EvenCalls(usual, 2.0, np.full(3, 0.3))), Calibration(1.0, 1.0)
-    ruled = 0.5 * usual[np.repeat([0, 1, 2], [100, 10, 10])] + random.normal(0, 0.2, (120, 3))
-    for logits in (ruled, ruled[:1]):
-        heard = CallLogits(logits, 1.0, 0.0, 0.0)
-        np.testing.assert_allclose(
-            call_probabilities(heard, np.ones(len(logits)), known),
-            call_probabilities(heard, np.ones(len(logits)), unknown),
-        )
-
-
-def test_what_rules_by_the_known_half_of_a_line_is_doubted_on_the_other() -> None:
-    usual = 3.0 * np.eye(3) - 1.0
-    calibration = Calibration(1.0, 1.0, EvenCalls(usual, 2.0, np.zeros(3)))
-    # As usual in an even call, so that nothing but the temperature tells.
-    for ruled, doubt in ((0.0, 0.0), (0.5, 0.25)):
-        heard = CallLogits(np.tile(usual, (40, 1)), 1.0, 0.5, ruled)
-        np.testing.assert_allclose(
-            call_probabilities(heard, np.ones(120), calibration),
-            softmax(heard.logits / calibration.temperature(1.0, doubt)),
-        )
-
-
-def by_bands_in_calls() -> Calibration:
-    """What is usual where the call of :func:`windows` is even to one who hears by bands."""
-    call = windows(12)
-    plainly = plain_listener(by_bands, 3, Calibration(1, 1)).hear_plainly(call, sums(call))
-    usual = np.zeros((3, 3))
-    return Calibration(1, 1, EvenCalls(usual, variety(plainly.logits, np.ones(12), usual[0]), np.zeros(3)))
+    logits = 3.0 * (np.repeat(USUAL, [100, 10, 10], axis=0) + random.normal([1.0, 0.0, -1.0], 1.0, (120, 3)))
+    calibration, weights = Calibration(3.0, 1.5, 3.0 * USUAL), np.full(120, 0.5)
+    heard = CallLogits(logits, 0.5, familiarity)
+    told = explain(logits / 3.0, weights, USUAL, familiarity)
+    np.testing.assert_allclose(
+        call_probabilities(heard, weights, calibration),
+        told.probabilities(logits / 3.0, weights, 3.0 / calibration.temperature(0.5)),
+    )
+    # The temperature of calls is not what the voice is told by.
+    surer = replace(calibration, adapted=0.75)
+    same = explain_call(heard, weights, surer)
+    assert same is not None
+    np.testing.assert_allclose(same.chances, told.chances)
+    found = call_probabilities(heard, weights, surer)
+    assert found.max(axis=1).mean() > told.probabilities(logits / 3.0, weights, 1.0).max(axis=1).mean()
 
 
 def test_a_call_that_one_emotion_rules_is_trusted_later() -> None:
     call = windows(12)
     even, ruled = (
-        plain_listener(network, 3, by_bands_in_calls()).listen(call, sums(call))
-        for network in (by_bands, sure_of_the_first)
+        plain_listener(network, 3, KNOWING).listen(call, sums(call)).trust
+        for network in (in_turn, sure_of_the_first)
     )
-    assert (even.ruled, ruled.ruled) == (0, 1)
-    assert (even.trust, ruled.trust) == pytest.approx((36 / 44, 36 / 56))
+    assert even == pytest.approx(36 / 44)
+    assert ruled == pytest.approx(36 / 56, abs=0.03)
 
 
 def test_whether_an_emotion_rules_is_told_in_terms_of_the_calls_own_voice() -> None:
     def sure_alone(inputs: FloatArray) -> FloatArray:
         alone = np.allclose(inputs[..., 0], inputs[..., 1])
-        return sure_of_the_first(inputs) if alone else by_bands(inputs)
+        return sure_of_the_first(inputs) if alone else in_turn(inputs)
 
     call = windows(12)
-    assert plain_listener(sure_alone, 3, by_bands_in_calls()).listen(call, sums(call)).ruled == 0
+    heard = plain_listener(sure_alone, 3, KNOWING).listen(call, sums(call))
+    np.testing.assert_allclose(heard.logits, np.resize(USUAL, (12, 3)), rtol=1e-6)
+    assert heard.trust == pytest.approx(36 / 44)
 
 
 @pytest.mark.parametrize("count", [1, 12])
 def test_a_foreign_lines_own_statistics_count_soon_but_never_fully(count: int) -> None:
     call = windows(count)
     heard = on_a_line(plain_listener(by_bands, 3, WARM), call, 0.0).listen(call, sums(call))
-    assert heard.familiarity == heard.ruled == 0
+    assert heard.familiarity == 0
     assert heard.trust == pytest.approx(0.65 * 3 * count / (3 * count + 3))
 
 
@@ -370,18 +309,10 @@ def overlapping() -> tuple[FloatArray, np.ndarray]:  # type: ignore[type-arg]
 
 def test_the_temperature_goes_from_one_to_the_other() -> None:
     calibration = Calibration(2.0, 0.5)
-    assert calibration.temperature(0.0, 0.0) == 2.0
-    assert calibration.temperature(1.0, 0.0) == 0.5
-    assert calibration.temperature(0.5, 0.0) == pytest.approx(1.0)
-    assert calibration.temperature(0.25, 0.0) == pytest.approx(2**0.5)
-
-
-def test_the_less_is_known_of_a_call_the_warmer() -> None:
-    calibration = Calibration(2.0, 0.5)
-    found = [calibration.temperature(1.0, doubt) for doubt in (0.0, 0.5, 1.0)]
-    assert found == sorted(set(found))
-    # Where the call is not trusted, nothing is known of its line either.
-    assert calibration.temperature(0.0, 1.0) == 2.0
+    assert calibration.temperature(0.0) == 2.0
+    assert calibration.temperature(1.0) == 0.5
+    assert calibration.temperature(0.5) == pytest.approx(1.0)
+    assert calibration.temperature(0.25) == pytest.approx(2**0.5)
 
 
 def test_softmax_of_large_logits() -> None:

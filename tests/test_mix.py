@@ -5,22 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from sertag.mix import (
-    EvenCalls,
-    estimate_mix,
-    leaning,
-    leaning_of_each,
-    rule,
-    rule_on_foreign_line,
-    softmax,
-    variety,
-)
+from sertag.mix import Explanations, estimate_mix, explain, softmax
 from sertag.types import DoubleArray
 
-NOTHING = np.zeros(4)
-USUAL = 3.0 * np.eye(4) - 0.75
+USUAL = 4.0 * np.eye(4) - 1.0
 """Mean answers to windows of four emotions."""
-VOICE = np.array([1.5, 0.5, -0.5, -1.5])
+VOICE = np.array([0.9, 0.3, -0.3, -0.9])
+EVEN, RULED = [20] * 4, [8, 64, 4, 4]
 
 
 def probabilities(targets: Sequence[int], sure: float) -> DoubleArray:
@@ -29,10 +20,21 @@ def probabilities(targets: Sequence[int], sure: float) -> DoubleArray:
     return out
 
 
-def spoken(counts: Sequence[int], voice: DoubleArray = VOICE) -> DoubleArray:
+def spoken(counts: Sequence[int], voice: DoubleArray = VOICE, noise: float = 1.4) -> DoubleArray:
     """Answers to so many windows of each emotion, by a voice that adds to all of them."""
     targets = np.repeat(np.arange(4), counts)
-    return np.asarray(USUAL[targets] + voice + np.random.default_rng(1).normal(0, 0.7, (len(targets), 4)))
+    return np.asarray(USUAL[targets] + voice + np.random.default_rng(1).normal(0, noise, (len(targets), 4)))
+
+
+def told(answers: DoubleArray, familiarity: float = 1.0) -> Explanations:
+    return explain(answers, np.ones(len(answers)), USUAL, familiarity)
+
+
+def right(answers: DoubleArray, counts: Sequence[int], found: DoubleArray) -> float:
+    """How often what rules is found, on average over windows."""
+    assert answers.shape == found.shape
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    return float(found[np.arange(len(found)), np.repeat(np.arange(4), counts)].mean())
 
 
 def test_a_skewed_mix_is_found() -> None:
@@ -61,74 +63,84 @@ def test_a_belief_in_an_even_mix_holds_against_little_evidence() -> None:
     assert many > 0.9
 
 
-def test_calls_are_various_as_far_as_their_windows_differ() -> None:
-    # Sure of one emotion each, so that what is left without the mean is sure of it too.
-    sure = 200 * np.eye(4)
-    assert variety(sure, np.ones(4), NOTHING) == pytest.approx(2 * np.log(4))
-    # Nothing but the voice: as it is, nothing is various; without it, only what windows say of themselves
-    # tells this from an even call.
-    assert variety(sure[[0, 0, 0]], np.ones(3), NOTHING) == pytest.approx(np.log(4) / 2)
-    assert variety(np.zeros((4, 4)), np.ones(4), NOTHING) == pytest.approx(np.log(4))
-    # Windows count by their weights, whatever their sum.
-    mild = np.eye(4)
-    whole = variety(mild[[0, 0, 1]], np.ones(3), NOTHING)
-    assert variety(mild[:2], np.array([2.0, 1.0]), NOTHING) == pytest.approx(whole)
-    assert variety(mild[:2], np.array([0.2, 0.1]), NOTHING) == pytest.approx(whole)
+def test_whether_an_emotion_rules_is_told_whatever_the_voice() -> None:
+    for voice in (0 * VOICE, VOICE, -VOICE):
+        even, ruled = (told(spoken(counts, voice)) for counts in (EVEN, RULED))
+        assert even.ruled < 0.1 < 0.9 < ruled.ruled
+        # The four emotions' shares, by the one that rules.
+        np.testing.assert_allclose(ruled.mix, np.array(RULED) / 80, atol=0.1)
+        assert ruled.mix.sum() == pytest.approx(1)
 
 
-def test_a_ruled_call_is_less_various_than_an_even_one_of_a_strange_voice() -> None:
-    usual = USUAL.mean(axis=0)
-    plain, strange = (variety(spoken([10] * 4) + more, np.ones(40), usual) for more in (-VOICE, VOICE))
-    assert plain > strange > 1.1 * variety(spoken([34, 2, 2, 2], NOTHING), np.ones(40), usual)
+def test_of_what_is_heard_all_the_time_the_voice_and_the_emotion_have_their_parts() -> None:
+    even, ruled = (told(spoken(counts)) for counts in (EVEN, RULED))
+    for found in (even, ruled):
+        added = found.chances @ found.added
+        assert 0.6 < added @ VOICE / (VOICE @ VOICE) < 1.1
+    # Had nothing ruled in the call, the voice would have added its emotion.
+    assert ruled.added[0, 1] > ruled.added[ruled.chances.argmax(), 1] + 1
 
 
-@pytest.mark.parametrize(
-    ("found", "rules"), [(0.0, 1.0), (0.88, 1.0), (0.915, 0.5), (0.95, 0.0), (1.0, 0.0), (1.2, 0.0)]
-)
-def test_one_emotion_rules_where_a_call_is_less_various_than_an_even_one(found: float, rules: float) -> None:
-    assert rule(2.5 * found, 2.5) == pytest.approx(rules, abs=1e-9)
+def test_windows_that_overlap_say_no_more() -> None:
+    answers = spoken(RULED)
+    twice = explain(np.repeat(answers, 2, axis=0), np.full(160, 0.5), USUAL, 1.0)
+    once = told(answers)
+    np.testing.assert_allclose(twice.chances, once.chances)
+    np.testing.assert_allclose(twice.added, once.added)
+    np.testing.assert_allclose(twice.mixes, once.mixes)
 
 
-def test_on_a_foreign_line_one_emotion_rules_where_windows_differ_little() -> None:
-    usual = USUAL.mean(axis=0)
-    for line in (0.0, 1.0, 4.0):
-        # On foreign lines networks are less sure.
-        even, some, ruled, lone = (
-            rule_on_foreign_line(0.5 * spoken(counts, line * VOICE), np.ones(sum(counts)), usual)
-            for counts in ([20] * 4, [47, 11, 11, 11], [71, 3, 3, 3], [1, 0, 0, 0])
-        )
-        assert even == 0 < some < ruled == lone == 1
+def test_little_is_said_by_a_sentence() -> None:
+    found = told(spoken([1, 0, 0, 0], 0 * VOICE, noise=0.0))
+    assert 0.1 < found.ruled < 0.9
+    assert np.abs(found.added).max() < 1
 
 
-def test_an_even_call_tells_what_a_voice_adds() -> None:
-    found = leaning(spoken([100] * 4), np.ones(400), USUAL)
-    np.testing.assert_allclose(found, VOICE, atol=0.1)
-    # Little is said of it by few windows, and nothing by none.
-    few = leaning(spoken([1] * 4), np.ones(4), USUAL)
-    assert 0.3 < (few @ VOICE) / (VOICE @ VOICE) < 0.7
-    assert not leaning(np.zeros((0, 4)), np.zeros(0), USUAL).any()
+def test_what_the_mean_of_answers_is_has_no_say() -> None:
+    answers = spoken(RULED)
+    np.testing.assert_allclose(told(answers + 7.0).chances, told(answers).chances)
 
 
-def test_windows_that_overlap_say_no_more_of_a_voice() -> None:
-    answers = spoken([5] * 4)
-    twice, halves = np.repeat(answers, 2, axis=0), np.full(40, 0.5)
-    np.testing.assert_allclose(leaning(twice, halves, USUAL), leaning(answers, np.ones(20), USUAL))
-    np.testing.assert_allclose(
-        leaning_of_each(twice, halves, USUAL, 10.0), leaning_of_each(answers, np.ones(20), USUAL, 10.0)
+@pytest.mark.parametrize("counts", [EVEN, RULED])
+def test_answers_are_better_understood_by_what_explains_them(counts: list[int]) -> None:
+    answers = spoken(counts, 1.5 * VOICE)
+    weights = np.ones(80)
+    heard = told(answers).probabilities(answers, weights, 1.0)
+    assert right(answers, counts, heard) > right(answers, counts, softmax(answers)) + 0.03
+    # Cooled is surer.
+    surer = told(answers).probabilities(answers, weights, 1.5)
+    assert surer.max(axis=1).mean() > heard.max(axis=1).mean()
+
+
+def test_what_rules_becomes_more_likely_and_what_is_frequent_elsewhere_less() -> None:
+    answers = spoken(RULED, 0 * VOICE)
+    weights = np.ones(80)
+    nothing = np.zeros((2, 4))
+    mixes = np.array([[0.25] * 4, np.array(RULED) / 80])
+    unruled, ruled = (
+        Explanations(np.array(chances), nothing, mixes).probabilities(answers, weights, 1.0).mean(axis=0)
+        for chances in ((1.0, 0.0), (0.0, 1.0))
     )
+    plain = softmax(answers).mean(axis=0)
+    assert ruled[1] > plain[1] + 0.01 > unruled[1] + 0.02
 
 
-def test_what_rules_is_not_taken_for_the_voice() -> None:
-    answers = spoken([160, 14, 13, 13])
-    assert softmax(answers - leaning(answers, np.ones(200), USUAL))[:160, 0].mean() < 0.7
-    found = leaning_of_each(answers, np.ones(200), USUAL, 10.0)
-    # The other emotions' few windows, of which some are taken for the ruling one's, say part of it.
-    assert 0.2 < (found @ VOICE) / (VOICE @ VOICE) < 0.6
-    assert softmax(answers - found)[:160, 0].mean() > 0.9
+def test_on_a_foreign_line_less_is_said_of_emotions() -> None:
+    """As networks do there: fainter answers, and more alike."""
+    for line in (0.0, 1.0, 3.0):
+        even, ruled = (0.4 * spoken(counts, line * VOICE, noise=1.5) for counts in (EVEN, RULED))
+        assert told(even, 0.0).ruled < 0.1 < 0.9 < told(ruled, 0.0).ruled
+        np.testing.assert_allclose(told(ruled, 0.0).mix, np.array(RULED) / 80, atol=0.1)
+        # As if known, they are too much alike for more than one emotion.
+        assert told(even, 1.0).ruled > 0.9
 
 
-def test_the_power_is_that_of_what_rules() -> None:
-    even = EvenCalls(np.zeros((3, 3)), 2.0, np.array([0.0, 0.6, 0.3]))
-    assert even.power(np.array([1.0, 0.0, 0.0])) == 0.0
-    assert even.power(np.array([0.0, 0.5, 0.5])) == pytest.approx(0.45)
-    assert even.power(np.array([0.1, 0.8, 0.1])) == pytest.approx((0.64 * 0.6 + 0.01 * 0.3) / 0.66)
+def test_extreme_answers_stay_probabilities() -> None:
+    for answers in (1e3 * np.eye(4)[[0, 0, 1]], np.full((3, 4), -1e3), 1e3 * spoken([1, 1, 1, 1])):
+        for usual in (USUAL, 100 * USUAL, 0 * USUAL):
+            for familiarity in (0.0, 1.0):
+                weights = np.ones(len(answers))
+                found = explain(answers, weights, usual, familiarity)
+                heard = found.probabilities(answers, weights, 1.0)
+                assert np.isfinite(heard).all()
+                np.testing.assert_allclose(heard.sum(axis=1), 1)

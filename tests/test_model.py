@@ -27,12 +27,8 @@ EFFECTS = {
     "level": METADATA.effects.level.tolist(),
     "deviation": METADATA.effects.deviation.tolist(),
 }
-assert METADATA.calibration.even
-EVEN = {
-    "answers": METADATA.calibration.even.answers.tolist(),
-    "variety": METADATA.calibration.even.variety,
-    "powers": METADATA.calibration.even.powers.tolist(),
-}
+assert METADATA.calibration.usual is not None
+USUAL = METADATA.calibration.usual.tolist()
 NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
     "deviation": METADATA.normalisation.deviation.tolist(),
@@ -142,15 +138,11 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"temperature": {"one_clip": float("nan"), "adapted": 1.5}},
         {"temperature": {"one_clip": 1.5, "adapted": "warm"}},
         {"temperature": {"one_clip": 1.5, "adapted": 1.5, "other": 1.5}},
-        {"even_calls": {}},
-        {"even_calls": 2.5},
-        {"even_calls": {**EVEN, "variety": 0}},
-        {"even_calls": {**EVEN, "variety": float("nan")}},
-        {"even_calls": {**EVEN, "variety": 5}},
-        {"even_calls": {**EVEN, "answers": EVEN["answers"][:-1]}},
-        {"even_calls": {**EVEN, "answers": [[2000.0] * 6] * 6}},
-        {"even_calls": {**EVEN, "powers": EVEN["powers"][:-1]}},
-        {"even_calls": {**EVEN, "powers": [20.0] * 6}},
+        {"usual_answers": {}},
+        {"usual_answers": 2.5},
+        {"usual_answers": USUAL[:-1]},
+        {"usual_answers": [[2000.0] * 6] * 6},
+        {"usual_answers": [[float("nan")] * 6] * 6},
         {"effects": None},
         {"effects": {}},
         {"effects": {**EFFECTS, "mean": EFFECTS["mean"][:-1]}},
@@ -206,7 +198,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/10'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/11'"
     ):
         Model(str(path))
 
@@ -220,9 +212,8 @@ def test_metadata_that_are_right_are_taken(tmp_path: Path) -> None:
     assert metadata.name == "another"
     assert np.array_equal(metadata.effects.mean, METADATA.effects.mean)
     assert np.array_equal(metadata.lines.directions, METADATA.lines.directions)
-    assert metadata.calibration.even
-    assert np.array_equal(metadata.calibration.even.answers, EVEN["answers"])
-    assert np.array_equal(metadata.calibration.even.powers, EVEN["powers"])
+    assert metadata.calibration.usual is not None
+    assert np.array_equal(metadata.calibration.usual, USUAL)
 
 
 @pytest.mark.parametrize("name", ["nope", "n" * 300, "n/" * 3_000, "/dev/null/nope", "/dev/zero", "."])

@@ -90,10 +90,9 @@ def test_metadata_as_json(cli: Cli) -> None:
     assert one["effects"]["level"] == pytest.approx(metadata.effects.level.tolist(), abs=1e-4)
     assert one["effects"]["mean"][5] == pytest.approx(metadata.effects.mean[5].tolist(), abs=1e-4)
     calibration = metadata.calibration
-    assert calibration.even
+    assert calibration.usual is not None
     assert one["calibration"]["one_clip"] == calibration.one_clip > 0
-    assert one["calibration"]["even"]["variety"] == calibration.even.variety > 0
-    np.testing.assert_allclose(one["calibration"]["even"]["answers"], calibration.even.answers, atol=1e-4)
+    np.testing.assert_allclose(one["calibration"]["usual"], calibration.usual, atol=1e-4)
 
 
 def test_without_a_card_the_metadata_are_told(cli: Cli, tmp_path: Path) -> None:
