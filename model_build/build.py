@@ -236,7 +236,7 @@ def _fit(
     def run(inputs: FloatArray) -> FloatArray:
         return np.asarray(graph(tf.constant(inputs)))
 
-    untuned = Calibration(1.0, 1.0)
+    untuned = Calibration(1.0, 1.0, 1.0)
     listener = Listener(run, features, windower.length, normalisation, effects, lines, untuned)
     listener = calibrate(listener, validation)
     silent = len(given) - len(training)

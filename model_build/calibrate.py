@@ -9,24 +9,30 @@ import numpy as np
 
 from model_build.dataset import CLEAN, Example, by_speaker
 from model_build.metrics import fit_temperature
-from model_build.predict import Heard, listen, probabilities_of, windows_of
-from sertag.listener import Calibration, Listener, apart, coverage
+from model_build.predict import Heard, listen, probabilities_alone, probabilities_of
+from sertag.listener import Calibration, Listener
 from sertag.types import DoubleArray
 
 
 def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
-    """The listener with its calibration fitted on validation speakers: one clip at a time, then adapted.
+    """The listener with its calibration fitted on validation speakers.
 
     Clips without speech say nothing. Where no others are, temperatures stay 1, and what is usual unknown.
     """
     validation = [example for example in speakers if example.has_speech]
     if not validation:
         return listener
-    clips = [(listen(listener, [example.takes[CLEAN]]), [example.target]) for example in validation]
-    one_clip = _fitted(clips, lambda temperature: Calibration(temperature, temperature))
-    listener = replace(listener, calibration=Calibration(one_clip, one_clip))
-    usual = _usual_answers(listener, validation)
-    listener = replace(listener, calibration=Calibration(one_clip, one_clip, usual))
+    clips = [([example.takes[CLEAN]], [example.target]) for example in validation]
+    heard_alone = [(listen(listener, clip, adapted=False), target) for clip, target in clips]
+    alone = _fitted(heard_alone, probabilities_alone)
+    usual = _usual_answers(listener, validation, [clip for (clip,), _ in heard_alone])
+
+    def calibration(one_clip: float, adapted: float) -> Calibration:
+        return Calibration(alone, one_clip, adapted, usual)
+
+    listener = replace(listener, calibration=calibration(alone, alone))
+    heard_so = [(listen(listener, clip), target) for clip, target in clips]
+    one_clip = _fitted(heard_so, lambda call, warm: probabilities_of(call, calibration(warm, warm)))
     calls = [
         (
             listen(listener, [example.takes[CLEAN] for example in clips_of]),
@@ -34,8 +40,8 @@ def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
         )
         for clips_of in by_speaker(validation).values()
     ]
-    adapted = _fitted(calls, lambda temperature: Calibration(one_clip, temperature, usual))
-    return replace(listener, calibration=Calibration(one_clip, adapted, usual))
+    adapted = _fitted(calls, lambda call, warm: probabilities_of(call, calibration(one_clip, warm)))
+    return replace(listener, calibration=calibration(one_clip, adapted))
 
 
 def calibrations_by_others(
@@ -64,28 +70,24 @@ def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     It is for a network that has no validation speakers of its own.
     """
     known = [each.usual for each in calibrations if each.usual is not None]
-    return Calibration(
-        float(np.exp(np.mean([np.log(each.one_clip) for each in calibrations]))),
-        float(np.exp(np.mean([np.log(each.adapted) for each in calibrations]))),
-        np.mean(known, axis=0) if known else None,
-    )
+    temperatures = [(each.alone, each.one_clip, each.adapted) for each in calibrations]
+    alone, one_clip, adapted = np.exp(np.mean(np.log(temperatures), axis=0)).tolist()
+    return Calibration(alone, one_clip, adapted, np.mean(known, axis=0) if known else None)
 
 
-def _usual_answers(listener: Listener, validation: Sequence[Example]) -> DoubleArray | None:
+def _usual_answers(
+    listener: Listener, validation: Sequence[Example], heard: Sequence[Heard]
+) -> DoubleArray | None:
     """Mean logits of each emotion's windows, of speakers of more than half of the emotions; None without."""
     labels = len(listener.effects.level)
-    cut = [(example, windows_of(example.takes[CLEAN], listener.length)) for example in validation]
     emotions: dict[str, set[int]] = {}
-    for example, windows in cut:
-        if windows:
-            emotions.setdefault(example.utterance.speaker, set()).add(example.target)
+    for example in validation:
+        emotions.setdefault(example.utterance.speaker, set()).add(example.target)
     sums, counts = np.zeros((labels, labels)), np.zeros((labels, 1))
-    for example, windows in cut:
-        if windows and len(emotions[example.utterance.speaker]) > labels / 2:
-            some = [windows[row] for row in apart(windows)]
-            weights = coverage(some, listener.length)
-            sums[example.target] += weights @ listener.logits(some)
-            counts[example.target] += weights.sum()
+    for example, clip in zip(validation, heard, strict=True):
+        if len(emotions[example.utterance.speaker]) > labels / 2:
+            sums[example.target] += clip.weights @ clip.heard.logits
+            counts[example.target] += clip.weights.sum()
     present = counts[:, 0] > 0
     if not present.any():
         return None
@@ -95,10 +97,12 @@ def _usual_answers(listener: Listener, validation: Sequence[Example]) -> DoubleA
     return np.asarray(usual)
 
 
-def _fitted(calls: list[tuple[list[Heard], list[int]]], of: Callable[[float], Calibration]) -> float:
+def _fitted(
+    calls: Sequence[tuple[list[Heard], list[int]]], of: Callable[[list[Heard], float], DoubleArray]
+) -> float:
     targets = np.array([target for _, clips in calls for target in clips])
 
     def probabilities(temperature: float) -> DoubleArray:
-        return np.concatenate([probabilities_of(call, of(temperature)) for call, _ in calls])
+        return np.concatenate([of(call, temperature) for call, _ in calls])
 
     return fit_temperature(probabilities, targets)

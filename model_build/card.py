@@ -165,6 +165,7 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
     if taught:
         yield _TAUGHT
     calibration = metadata.calibration
-    yield f"Temperatures: {calibration.one_clip:.3f} for one clip, {calibration.adapted:.3f} adapted."
+    temperatures = f"{calibration.alone:.3f} alone, {calibration.one_clip:.3f} for one clip"
+    yield f"Temperatures: {temperatures}, {calibration.adapted:.3f} adapted."
     yield ""
     yield f"Runs in {' and '.join(about['interpreters'])}."

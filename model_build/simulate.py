@@ -130,7 +130,7 @@ def _listen(listener: Listener, drawn: Sequence[tuple[int, Take]], speaker: str)
     call = listen(listener, clips)
     calibration = listener.calibration
     adapted = probabilities_of(call, calibration)
-    alone = probabilities_alone(listen(listener, clips, adapted=False), calibration.one_clip)
+    alone = probabilities_alone(listen(listener, clips, adapted=False), calibration.alone)
     return CallClips(
         np.array([target for target, _ in drawn]),
         np.argmax(adapted, axis=1),

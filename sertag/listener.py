@@ -36,12 +36,14 @@ class Calibration:
     """What is fitted on validation speakers.
 
     Attributes:
-        one_clip: temperature of the logits for a clip alone.
+        alone: temperature of the logits of windows heard without their call.
+        one_clip: and in a call of which nothing is known, as a clip alone is one.
         adapted: and in a call of which much is known.
         usual: mean logits of windows of each emotion, heard without their calls, shape ``(labels, labels)``;
             None where they are not known, and no emotion is told from the voice.
     """
 
+    alone: float
     one_clip: float
     adapted: float
     usual: DoubleArray | None = None
@@ -120,7 +122,7 @@ class Listener:
 
     def alone(self, windows: Sequence[FrameWindow]) -> DoubleArray:
         """Probabilities of windows without regard to each other, shape ``(windows, labels)``."""
-        return softmax(self.logits(windows) / self.calibration.one_clip)
+        return softmax(self.logits(windows) / self.calibration.alone)
 
     def in_call(self, windows: Sequence[FrameWindow], statistics: CallStatistics) -> DoubleArray:
         """Probabilities of a call's windows, adapted to the voice in it, shape ``(windows, labels)``.
@@ -210,8 +212,8 @@ def explain_call(heard: CallLogits, weights: DoubleArray, calibration: Calibrati
     """
     if calibration.usual is None:
         return None
-    one_clip = calibration.one_clip
-    return explain(heard.logits / one_clip, weights, calibration.usual / one_clip, heard.familiarity)
+    alone = calibration.alone
+    return explain(heard.logits / alone, weights, calibration.usual / alone, heard.familiarity)
 
 
 def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:
@@ -226,5 +228,5 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     told = explain_call(heard, weights, calibration)
     if told is None:
         return softmax(heard.logits / temperature)
-    one_clip = calibration.one_clip
-    return told.probabilities(heard.logits / one_clip, weights, one_clip / temperature)
+    alone = calibration.alone
+    return told.probabilities(heard.logits / alone, weights, alone / temperature)

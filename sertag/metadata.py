@@ -82,6 +82,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
         "lines": {name: np.round(value, 4).tolist() for name, value in vars(metadata.lines).items()},
         "window": metadata.window,
         "temperature": {
+            "alone": metadata.calibration.alone,
             "one_clip": metadata.calibration.one_clip,
             "adapted": metadata.calibration.adapted,
         },

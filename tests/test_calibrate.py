@@ -13,7 +13,7 @@ from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_example, made_take, plain_listener
 
-NONE = Calibration(1.0, 1.0)
+NONE = Calibration(1.0, 1.0, 1.0)
 
 
 def listener(first: float, second: float) -> Listener:
@@ -46,6 +46,7 @@ def validation() -> list[Example]:
 @pytest.mark.parametrize("factor", [0.6, 2.5])
 def test_overconfident_logits_are_cooled(validation: list[Example], factor: float) -> None:
     found = calibrate(listener(factor, factor), validation).calibration
+    assert found.alone == pytest.approx(factor, rel=0.3)
     assert found.one_clip == pytest.approx(factor, rel=0.3)
     assert found.adapted == pytest.approx(factor, rel=0.4)
 
@@ -102,14 +103,16 @@ def test_an_emotion_that_no_validation_speaker_has_is_heard_as_any(validation: l
 
 
 def test_the_mean_of_calibrations_is_geometric_but_of_usual_answers() -> None:
-    found = mean_calibration([Calibration(1.0, 0.5, np.eye(2)), Calibration(4.0, 2.0, np.ones((2, 2)))])
-    assert (found.one_clip, found.adapted) == pytest.approx((2.0, 1.0))
+    found = mean_calibration(
+        [Calibration(3.0, 1.0, 0.5, np.eye(2)), Calibration(3.0, 4.0, 2.0, np.ones((2, 2)))]
+    )
+    assert (found.alone, found.one_clip, found.adapted) == pytest.approx((3.0, 2.0, 1.0))
     assert found.usual is not None
     np.testing.assert_allclose(found.usual, [[1.0, 0.5], [0.5, 1.0]])
 
 
 def test_where_usual_answers_are_not_known_they_have_no_part_in_the_mean() -> None:
-    found = mean_calibration([Calibration(1.0, 1.0, np.eye(2)), NONE]).usual
+    found = mean_calibration([Calibration(1.0, 1.0, 1.0, np.eye(2)), NONE]).usual
     assert found is not None
     np.testing.assert_array_equal(found, np.eye(2))
     assert mean_calibration([NONE, NONE]).usual is None
@@ -122,7 +125,7 @@ def test_a_fold_is_calibrated_by_the_speakers_of_the_others(validation: list[Exa
     found = calibrations_by_others([cold, warm, hot], tests)
     for number, each in enumerate(found):
         others = mean_calibration(own[:number] + own[number + 1 :])
-        assert (each.one_clip, each.adapted) == (others.one_clip, others.adapted)
+        assert (each.alone, each.one_clip, each.adapted) == (others.alone, others.one_clip, others.adapted)
     # The mean of all is what the network has that everybody trains.
     assert mean_calibration(found).one_clip == pytest.approx(mean_calibration(own).one_clip)
 

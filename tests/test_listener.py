@@ -24,10 +24,10 @@ from sertag.windows import FrameWindow, WindowStream
 
 from conftest import EVERY_LINE, SETTINGS, made_take, plain_listener
 
-WARM = Calibration(2.0, 1.25)
+WARM = Calibration(2.0, 2.0, 1.25)
 BANDS = SETTINGS.mels
 USUAL = 4.0 * np.eye(3) - 4 / 3
-KNOWING = Calibration(1.0, 1.0, USUAL)
+KNOWING = Calibration(1.0, 1.0, 1.0, USUAL)
 """With what is usually answered to three emotions."""
 
 
@@ -85,7 +85,7 @@ def listener() -> Listener:
     return plain_listener(by_bands, 3, WARM)
 
 
-def test_alone_is_the_softmax_at_the_temperature_of_one_clip() -> None:
+def test_alone_is_the_softmax_at_its_temperature() -> None:
     call = windows(5)
     heard = listener().alone(call)
     logits = listener().logits(call)
@@ -234,7 +234,7 @@ def test_on_a_foreign_line_the_first_view_is_the_calls_too() -> None:
 def test_calls_are_heard_by_what_explains_them(familiarity: float) -> None:
     random = np.random.default_rng(2)
     logits = 3.0 * (np.repeat(USUAL, [100, 10, 10], axis=0) + random.normal([1.0, 0.0, -1.0], 1.0, (120, 3)))
-    calibration, weights = Calibration(3.0, 1.5, 3.0 * USUAL), np.full(120, 0.5)
+    calibration, weights = Calibration(3.0, 3.5, 1.5, 3.0 * USUAL), np.full(120, 0.5)
     heard = CallLogits(logits, 0.5, familiarity)
     told = explain(logits / 3.0, weights, USUAL, familiarity)
     np.testing.assert_allclose(
@@ -308,7 +308,7 @@ def overlapping() -> tuple[FloatArray, np.ndarray]:  # type: ignore[type-arg]
 
 
 def test_the_temperature_goes_from_one_to_the_other() -> None:
-    calibration = Calibration(2.0, 0.5)
+    calibration = Calibration(1.0, 2.0, 0.5)
     assert calibration.temperature(0.0) == 2.0
     assert calibration.temperature(1.0) == 0.5
     assert calibration.temperature(0.5) == pytest.approx(1.0)
