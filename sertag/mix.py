@@ -12,6 +12,7 @@ Answers are calibrated logits here, the network's divided by the temperature.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -107,10 +108,7 @@ def explain(
     variance = (_NOISE_FOREIGN + (_NOISE - _NOISE_FOREIGN) * familiarity) ** 2
     answers = answers - answers.mean(axis=1, keepdims=True)
     means = scale * (usual - usual.mean(axis=1, keepdims=True))
-    one = np.eye(labels, dtype=bool)
-    ways = [np.full((1, labels), 1 / labels)]
-    ways += [np.where(one, share, (1 - share) / (labels - 1)) for share in _RULING]
-    shares = np.concatenate(ways)
+    shares = _shares(labels)
 
     # Of each window's density under each emotion what does not depend on the way.
     near = _raised((answers @ means.T - (means**2).sum(axis=1) / 2) / variance)
@@ -130,6 +128,15 @@ def explain(
     # Where all are as frequent, their mean tells, whatever each window is.
     added[0] = (total - whole * means.mean(axis=0)) / belief
     return Explanations(softmax(likelihoods), added, counts / whole)
+
+
+@cache
+def _shares(labels: int) -> DoubleArray:
+    """What share every emotion is supposed to have, in each way, shape ``(ways, labels)``."""
+    one = np.eye(labels, dtype=bool)
+    ways = [np.full((1, labels), 1 / labels)]
+    ways += [np.where(one, share, (1 - share) / (labels - 1)) for share in _RULING]
+    return np.concatenate(ways)
 
 
 def _raised(exponents: DoubleArray) -> DoubleArray:
