@@ -1,10 +1,9 @@
 """What a call tells about the voice and the line in it, whatever the emotions in the call.
 
 The mean and deviation of a channel's own frames say who speaks, but also how they feel: take them away
-where one emotion fills the call, and the emotion goes too. Where the network's answers tell of one, it
-hears some of the call without adaptation. From these answers comes the mix of emotions in the call; what
-that mix does to the statistics of an average speaker is known from training, and is taken out of the
-call's own; with what is left, the network hears all of it again.
+where one emotion fills the call, and the emotion goes too. Where the network's answers tell of one, what
+the mix of emotions in the call does to the statistics of an average speaker, which is known from training,
+is taken out of the call's own; with what is left, the network hears all of it again.
 """
 
 from __future__ import annotations
