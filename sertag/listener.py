@@ -144,14 +144,16 @@ class Listener:
         """
         familiarity = self.lines.familiarity(outline(statistics, self.settings), statistics.seconds)
         voice = statistics.voice(self.normalisation.mean, self.normalisation.deviation)
-        if len(apart(windows)) == 1:
+        if windows[-1].start < windows[0].start + len(windows[0].frames):
             return self._hear(windows, voice, familiarity, ruled=familiarity, delays=_TWICE)
         heard = self._hear(windows, voice, familiarity, ruled=0.0)
-        told = explain_call(heard, coverage(windows, self.length), self.calibration)
         # On a line like none of the training, what the network hears says more of the line than of the mix.
-        ruled = familiarity * told.ruled if told else 0.0
-        if not told or ruled < _HARDLY:
+        if not familiarity:
             return heard
+        told = explain_call(heard, coverage(windows, self.length), self.calibration)
+        if told is None or familiarity * told.ruled < _HARDLY:
+            return heard
+        ruled = familiarity * told.ruled
         voice = self.effects.remove(voice, ruled * told.mix, self.settings.mels)
         return self._hear(windows, voice, familiarity, ruled=ruled)
 
@@ -178,17 +180,6 @@ def _trust(voice: Voice, familiarity: float, ruled: float) -> float:
     half = _HALF_TRUST_SECONDS ** (1 - ruled) * _HALF_TRUST_SECONDS_RULED**ruled
     foreign = _MOST_TRUST_FOREIGN * voice.trust(_HALF_TRUST_SECONDS_FOREIGN)
     return familiarity * voice.trust(half) + (1 - familiarity) * foreign
-
-
-def apart(windows: Sequence[FrameWindow]) -> list[int]:
-    """The rows of windows, from the first on, that do not overlap."""
-    out: list[int] = []
-    end = 0
-    for row, window in enumerate(windows):
-        if not out or window.start >= end:
-            out.append(row)
-            end = window.start + len(window.frames)
-    return out
 
 
 def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:
