@@ -33,7 +33,11 @@ _EVEN_LEAD = 1.0
 _INDEPENDENCE = 0.5
 """Power of the likelihoods, as windows of a call are alike for other reasons too."""
 _POWER, _POWER_RULED = -0.25, 0.3
-_EVEN_PRIOR, _LEAST_SHARE = 10.0, 0.05
+"""Of an emotion's share of the call, by which its probabilities are multiplied."""
+_EVEN_PRIOR = 10.0
+"""Weight, in windows, of the belief that all emotions are equally frequent where none rules."""
+_LEAST_SHARE = 0.05
+"""Of an even share: so much likelier are emotions that are not heard where another rules."""
 _ROUNDS, _MIX_ROUNDS = 6, 20
 _LEAST_EXPONENT = -200.0
 
