@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from model_build.architectures import TAUGHT, NetworkSettings
-from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration
+from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration, uncalibrated
 from model_build.card import model_card
 from model_build.convert import QUANTISATION, check_operators, check_runs, convert
 from model_build.corpora import Corpora, Utterance, read_corpora, read_unlabelled
@@ -236,8 +236,9 @@ def _fit(
     def run(inputs: FloatArray) -> FloatArray:
         return np.asarray(graph(tf.constant(inputs)))
 
-    untuned = Calibration(1.0, 1.0, 1.0)
-    listener = Listener(run, features, windower.length, normalisation, effects, lines, untuned)
+    listener = Listener(
+        run, features, windower.length, normalisation, effects, lines, uncalibrated(len(labels))
+    )
     listener = calibrate(listener, validation)
     silent = len(given) - len(training)
     return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)

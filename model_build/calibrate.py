@@ -13,11 +13,19 @@ from model_build.predict import Heard, listen, probabilities_alone, probabilitie
 from sertag.listener import Calibration, Listener
 from sertag.types import DoubleArray
 
+_SUPPOSED = 4.0
+"""Nats for the right emotion, in answers that nobody is at hand to tell."""
+
+
+def uncalibrated(labels: int) -> Calibration:
+    """Temperatures of 1, and what is usual as good networks answer to each emotion."""
+    return Calibration(1.0, 1.0, 1.0, _SUPPOSED * np.eye(labels))
+
 
 def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
     """The listener with its calibration fitted on validation speakers.
 
-    Clips without speech say nothing. Where no others are, temperatures stay 1, and what is usual unknown.
+    Clips without speech say nothing. Where no others are, the calibration stays as it is.
     """
     validation = [example for example in speakers if example.has_speech]
     if not validation:
@@ -25,7 +33,7 @@ def calibrate(listener: Listener, speakers: Sequence[Example]) -> Listener:
     clips = [([example.takes[CLEAN]], [example.target]) for example in validation]
     heard_alone = [(listen(listener, clip, adapted=False), target) for clip, target in clips]
     alone = _fitted(heard_alone, probabilities_alone)
-    usual = _usual_answers(listener, validation, [clip for (clip,), _ in heard_alone])
+    usual = _usual_answers(listener, validation, [clip for (clip,), _ in heard_alone], alone)
 
     def calibration(one_clip: float, adapted: float) -> Calibration:
         return Calibration(alone, one_clip, adapted, usual)
@@ -69,16 +77,18 @@ def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
 
     It is for a network that has no validation speakers of its own.
     """
-    known = [each.usual for each in calibrations if each.usual is not None]
     temperatures = [(each.alone, each.one_clip, each.adapted) for each in calibrations]
     alone, one_clip, adapted = np.exp(np.mean(np.log(temperatures), axis=0)).tolist()
-    return Calibration(alone, one_clip, adapted, np.mean(known, axis=0) if known else None)
+    return Calibration(alone, one_clip, adapted, np.mean([each.usual for each in calibrations], axis=0))
 
 
 def _usual_answers(
-    listener: Listener, validation: Sequence[Example], heard: Sequence[Heard]
-) -> DoubleArray | None:
-    """Mean logits of each emotion's windows, of speakers of more than half of the emotions; None without."""
+    listener: Listener, validation: Sequence[Example], heard: Sequence[Heard], temperature: float
+) -> DoubleArray:
+    """Mean logits of each emotion's windows, of speakers of more than half of the emotions.
+
+    Where nobody speaks in so many, they are supposed, and answers by the temperature that they are heard at.
+    """
     labels = len(listener.effects.level)
     emotions: dict[str, set[int]] = {}
     for example in validation:
@@ -90,7 +100,7 @@ def _usual_answers(
             counts[example.target] += clip.weights.sum()
     present = counts[:, 0] > 0
     if not present.any():
-        return None
+        return temperature * uncalibrated(labels).usual
     usual = sums / np.maximum(counts, 1e-9)
     # An emotion that nobody has is heard as any.
     usual[~present] = usual[present].mean(axis=0)

@@ -31,7 +31,7 @@ _BATCH = 128
 _ONCE, _TWICE = (0,), (0, 4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """What is fitted on validation speakers.
 
@@ -39,14 +39,13 @@ class Calibration:
         alone: temperature of the logits of windows heard without their call.
         one_clip: and in a call of which nothing is known, as a clip alone is one.
         adapted: and in a call of which much is known.
-        usual: mean logits of windows of each emotion, heard without their calls, shape ``(labels, labels)``;
-            None where they are not known, and no emotion is told from the voice.
+        usual: mean logits of windows of each emotion, heard without their calls, shape ``(labels, labels)``.
     """
 
     alone: float
     one_clip: float
     adapted: float
-    usual: DoubleArray | None = None
+    usual: DoubleArray
 
     def temperature(self, trust: float) -> float:
         """The temperature where a call's statistics are trusted so far, from 0 to 1."""
@@ -151,7 +150,7 @@ class Listener:
         if not familiarity:
             return heard
         told = explain_call(heard, coverage(windows, self.length), self.calibration)
-        if told is None or familiarity * told.ruled < _HARDLY:
+        if familiarity * told.ruled < _HARDLY:
             return heard
         ruled = familiarity * told.ruled
         voice = self.effects.remove(voice, ruled * told.mix, self.settings.mels)
@@ -193,16 +192,14 @@ def coverage(windows: Sequence[FrameWindow], length: int) -> DoubleArray:
     return out
 
 
-def explain_call(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> Explanations | None:
-    """What a call's logits may be made of; None where it is not known what is usual.
+def explain_call(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> Explanations:
+    """What a call's logits may be made of.
 
     Args:
         heard: of the windows.
         weights: how much each window counts in the call, shape ``(windows,)``.
         calibration: of the logits.
     """
-    if calibration.usual is None:
-        return None
     alone = calibration.alone
     return explain(heard.logits / alone, weights, calibration.usual / alone, heard.familiarity)
 
@@ -217,7 +214,5 @@ def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Cal
     """
     temperature = calibration.temperature(heard.trust)
     told = explain_call(heard, weights, calibration)
-    if told is None:
-        return softmax(heard.logits / temperature)
     alone = calibration.alone
     return told.probabilities(heard.logits / alone, weights, alone / temperature)

