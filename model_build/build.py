@@ -236,9 +236,7 @@ def _fit(
     def run(inputs: FloatArray) -> FloatArray:
         return np.asarray(graph(tf.constant(inputs)))
 
-    listener = Listener(
-        run, features, windower.length, normalisation, effects, lines, uncalibrated(len(labels))
-    )
+    listener = Listener(run, features, windower.length, normalisation, effects, lines, uncalibrated(labels))
     listener = calibrate(listener, validation)
     silent = len(given) - len(training)
     return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)

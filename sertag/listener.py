@@ -40,12 +40,15 @@ class Calibration:
         one_clip: and in a call of which nothing is known, as a clip alone is one.
         adapted: and in a call of which much is known.
         usual: mean logits of windows of each emotion, heard without their calls, shape ``(labels, labels)``.
+        foreign: what lines like none of the training's are expected to add to all answers, in nats, shape
+            ``(labels,)``.
     """
 
     alone: float
     one_clip: float
     adapted: float
     usual: DoubleArray
+    foreign: DoubleArray
 
     def temperature(self, trust: float) -> float:
         """The temperature where a call's statistics are trusted so far, from 0 to 1."""
@@ -201,7 +204,8 @@ def explain_call(heard: CallLogits, weights: DoubleArray, calibration: Calibrati
         calibration: of the logits.
     """
     alone = calibration.alone
-    return explain(heard.logits / alone, weights, calibration.usual / alone, heard.familiarity)
+    usual = calibration.usual / alone
+    return explain(heard.logits / alone, weights, usual, calibration.foreign, heard.familiarity)
 
 
 def call_probabilities(heard: CallLogits, weights: DoubleArray, calibration: Calibration) -> DoubleArray:

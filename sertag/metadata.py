@@ -25,7 +25,7 @@ from sertag.listener import Calibration
 from sertag.normalisation import Normalisation
 from sertag.types import DoubleArray
 
-SCHEMA = "sertag-model/11"
+SCHEMA = "sertag-model/12"
 
 _ENTRY = "sertag.json"
 _LARGEST = 256 * 1024
@@ -87,6 +87,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
             "adapted": metadata.calibration.adapted,
         },
         "usual_answers": np.round(metadata.calibration.usual, 4).tolist(),
+        "foreign_lines_add": np.round(metadata.calibration.foreign, 4).tolist(),
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
@@ -161,7 +162,8 @@ def _checked(content: bytes, document: Any, path: Path) -> tuple[bytes, ModelMet
     if not (0 < window <= 600 and all(_SMALLEST < value < 100 for value in temperatures.values())):
         raise ValueError("window or temperature")
     usual = _numbers(document["usual_answers"], (len(labels), len(labels)), _GREATEST, "usual answers")
-    calibration = Calibration(**temperatures, usual=usual)
+    foreign = _numbers(document["foreign_lines_add"], (len(labels),), _GREATEST, "what foreign lines add")
+    calibration = Calibration(**temperatures, usual=usual, foreign=foreign)
     if abs(features.frames_in(window) * features.hop_seconds - window) > 1e-6:
         raise ValueError("window is no multiple of the hop")
     return network, ModelMetadata(

@@ -95,22 +95,25 @@ def softmax(logits: DoubleArray) -> DoubleArray:
 
 
 def explain(
-    answers: DoubleArray, weights: DoubleArray, usual: DoubleArray, familiarity: float
+    answers: DoubleArray, weights: DoubleArray, usual: DoubleArray, foreign: DoubleArray, familiarity: float
 ) -> Explanations:
     """The ways to explain a call's answers.
 
-    On foreign lines what is said of emotions is less, and so is chance.
+    On foreign lines what is said of emotions is less, and so is chance; but lines add more, some of which is
+    known beforehand.
 
     Args:
         answers: to the windows, shape ``(windows, labels)``.
         weights: how much each window counts, in windows without overlap, shape ``(windows,)``.
         usual: mean answers to windows of each emotion, shape ``(labels, labels)``.
+        foreign: what a foreign line is expected to add to all answers, shape ``(labels,)``.
         familiarity: of the line, from 0 to 1.
     """
     labels = len(usual)
     scale = _SCALE_FOREIGN + (_SCALE - _SCALE_FOREIGN) * familiarity
     variance = (_NOISE_FOREIGN + (_NOISE - _NOISE_FOREIGN) * familiarity) ** 2
-    answers = answers - answers.mean(axis=1, keepdims=True)
+    expected = (1 - familiarity) * foreign
+    answers = answers - answers.mean(axis=1, keepdims=True) - expected
     means = scale * (usual - usual.mean(axis=1, keepdims=True))
     shares = _shares(labels)
 
@@ -131,7 +134,7 @@ def explain(
     likelihoods[0] += _EVEN_LEAD
     # Where all are as frequent, their mean tells, whatever each window is.
     added[0] = (total - whole * means.mean(axis=0)) / belief
-    return Explanations(softmax(likelihoods), added, counts / whole)
+    return Explanations(softmax(likelihoods), added + expected, counts / whole)
 
 
 @cache

@@ -13,7 +13,7 @@ from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_example, made_take, plain_listener
 
-PLAIN = uncalibrated(2)
+PLAIN = uncalibrated(("angry", "sad"))
 
 
 def listener(first: float, second: float) -> Listener:
@@ -93,18 +93,30 @@ def test_an_emotion_that_no_validation_speaker_has_is_heard_as_any(validation: l
     three = replace(
         listener(1.0, 1.0),
         effects=EmotionEffects(np.zeros((3, 66)), np.zeros(3), np.zeros((3, 66))),
+        calibration=uncalibrated(("angry", "sad", "shy")),
         run=lambda inputs: np.pad(listener(1.0, 1.0).run(inputs), ((0, 0), (0, 1)), constant_values=-1.0),
     )
     usual = calibrate(three, validation).calibration.usual
     np.testing.assert_allclose(usual[2], usual[:2].mean(axis=0))
 
 
+def test_of_foreign_lines_it_is_known_that_they_add_fear_and_take_peace() -> None:
+    assert uncalibrated(("angry", "fearful", "neutral")).foreign.tolist() == [0.0, 0.75, -0.75]
+    # Of what is not known of all labels only the differences count.
+    assert uncalibrated(("fearful", "shy", "sad")).foreign.tolist() == [0.5, -0.25, -0.25]
+    assert uncalibrated(("calm", "shy")).foreign.tolist() == [0.0, 0.0]
+
+
 def test_the_mean_of_calibrations_is_geometric_but_of_usual_answers() -> None:
     found = mean_calibration(
-        [Calibration(3.0, 1.0, 0.5, np.eye(2)), Calibration(3.0, 4.0, 2.0, np.ones((2, 2)))]
+        [
+            Calibration(3.0, 1.0, 0.5, np.eye(2), np.array([1.0, -1.0])),
+            Calibration(3.0, 4.0, 2.0, np.ones((2, 2)), np.zeros(2)),
+        ]
     )
     assert (found.alone, found.one_clip, found.adapted) == pytest.approx((3.0, 2.0, 1.0))
     np.testing.assert_allclose(found.usual, [[1.0, 0.5], [0.5, 1.0]])
+    np.testing.assert_allclose(found.foreign, [0.5, -0.5])
 
 
 def test_a_fold_is_calibrated_by_the_speakers_of_the_others(validation: list[Example]) -> None:

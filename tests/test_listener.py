@@ -26,7 +26,8 @@ from conftest import EVERY_LINE, SETTINGS, made_take, plain_listener
 
 BANDS = SETTINGS.mels
 USUAL = 4.0 * np.eye(3) - 4 / 3
-COOL, WARM = Calibration(1.0, 1.0, 1.0, USUAL), Calibration(2.0, 2.0, 1.25, 2.0 * USUAL)
+COOL = Calibration(1.0, 1.0, 1.0, USUAL, np.zeros(3))
+WARM = Calibration(2.0, 2.0, 1.25, 2.0 * USUAL, np.zeros(3))
 
 
 def by_bands(inputs: FloatArray) -> FloatArray:
@@ -229,9 +230,10 @@ def test_on_a_foreign_line_the_first_view_is_the_calls_too() -> None:
 def test_calls_are_heard_by_what_explains_them(familiarity: float) -> None:
     random = np.random.default_rng(2)
     logits = 3.0 * (np.repeat(USUAL, [100, 10, 10], axis=0) + random.normal([1.0, 0.0, -1.0], 1.0, (120, 3)))
-    calibration, weights = Calibration(3.0, 3.5, 1.5, 3.0 * USUAL), np.full(120, 0.5)
+    foreign = np.array([1.0, 0.0, -1.0])
+    calibration, weights = Calibration(3.0, 3.5, 1.5, 3.0 * USUAL, foreign), np.full(120, 0.5)
     heard = CallLogits(logits, 0.5, familiarity)
-    told = explain(logits / 3.0, weights, USUAL, familiarity)
+    told = explain(logits / 3.0, weights, USUAL, foreign, familiarity)
     np.testing.assert_allclose(
         call_probabilities(heard, weights, calibration),
         told.probabilities(logits / 3.0, weights, 3.0 / calibration.temperature(0.5)),

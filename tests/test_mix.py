@@ -28,7 +28,7 @@ def spoken(counts: Sequence[int], voice: DoubleArray = VOICE, noise: float = 1.4
 
 
 def told(answers: DoubleArray, familiarity: float = 1.0) -> Explanations:
-    return explain(answers, np.ones(len(answers)), USUAL, familiarity)
+    return explain(answers, np.ones(len(answers)), USUAL, NOBODY, familiarity)
 
 
 def right(answers: DoubleArray, counts: Sequence[int], found: DoubleArray) -> float:
@@ -85,7 +85,7 @@ def test_of_what_is_heard_all_the_time_the_voice_and_the_emotion_have_their_part
 
 def test_windows_that_overlap_say_no_more() -> None:
     answers = spoken(RULED)
-    twice = explain(np.repeat(answers, 2, axis=0), np.full(160, 0.5), USUAL, 1.0)
+    twice = explain(np.repeat(answers, 2, axis=0), np.full(160, 0.5), USUAL, NOBODY, 1.0)
     once = told(answers)
     np.testing.assert_allclose(twice.chances, once.chances)
     np.testing.assert_allclose(twice.added, once.added)
@@ -138,12 +138,34 @@ def test_on_a_foreign_line_less_is_said_of_emotions() -> None:
         assert told(even, 1.0).ruled > 0.9
 
 
+def test_what_foreign_lines_are_known_to_add_is_taken_away() -> None:
+    sentence = USUAL[3:] * 0.4 + 3.0 * VOICE
+    weights = np.ones(1)
+
+    def heard(familiarity: float, foreign: DoubleArray) -> DoubleArray:
+        found = explain(sentence, weights, USUAL, foreign, familiarity)
+        return found.probabilities(sentence, weights, 1.0)[0]
+
+    # Of a sentence alone nothing tells what the line adds.
+    assert heard(0.0, NOBODY).argmax() == 0
+    assert heard(0.0, 3.0 * VOICE).argmax() == 3
+    assert 0 < heard(0.5, 3.0 * VOICE)[3] - heard(0.5, NOBODY)[3] < heard(0.0, 3.0 * VOICE)[3]
+    np.testing.assert_array_equal(heard(1.0, 3.0 * VOICE), heard(1.0, NOBODY))
+    # A call tells by itself.
+    call, weights_of_call = 0.4 * spoken(RULED, VOICE, noise=1.5), np.ones(80)
+    without, expected = (
+        explain(call, weights_of_call, USUAL, foreign, 0.0).probabilities(call, weights_of_call, 1.0)
+        for foreign in (NOBODY, VOICE)
+    )
+    np.testing.assert_allclose(without, expected, atol=0.05)
+
+
 def test_extreme_answers_stay_probabilities() -> None:
     for answers in (1e3 * np.eye(4)[[0, 0, 1]], np.full((3, 4), -1e3), 1e3 * spoken([1, 1, 1, 1])):
         for usual in (USUAL, 100 * USUAL, 0 * USUAL):
             for familiarity in (0.0, 1.0):
                 weights = np.ones(len(answers))
-                found = explain(answers, weights, usual, familiarity)
+                found = explain(answers, weights, usual, VOICE, familiarity)
                 heard = found.probabilities(answers, weights, 1.0)
                 assert np.isfinite(heard).all()
                 np.testing.assert_allclose(heard.sum(axis=1), 1)

@@ -27,7 +27,7 @@ EFFECTS = {
     "level": METADATA.effects.level.tolist(),
     "deviation": METADATA.effects.deviation.tolist(),
 }
-USUAL = METADATA.calibration.usual.tolist()
+USUAL, FOREIGN = METADATA.calibration.usual.tolist(), METADATA.calibration.foreign.tolist()
 NORMALISATION = {
     "mean": METADATA.normalisation.mean.tolist(),
     "deviation": METADATA.normalisation.deviation.tolist(),
@@ -142,6 +142,11 @@ def test_a_broken_file_is_refused(tmp_path: Path, break_it, reason: str) -> None
         {"usual_answers": USUAL[:-1]},
         {"usual_answers": [[2000.0] * 6] * 6},
         {"usual_answers": [[float("nan")] * 6] * 6},
+        {"usual_answers": None},
+        {"foreign_lines_add": None},
+        {"foreign_lines_add": FOREIGN[:-1]},
+        {"foreign_lines_add": [USUAL[0]]},
+        {"foreign_lines_add": ["much"] * 6},
         {"effects": None},
         {"effects": {}},
         {"effects": {**EFFECTS, "mean": EFFECTS["mean"][:-1]}},
@@ -197,7 +202,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, change: dict[str, object]) -
 def test_a_model_of_the_first_schema_is_refused(tmp_path: Path) -> None:
     path = rewritten(tmp_path / "old.tflite", {"schema": "sertag-model/1", "temperature": 1.2})
     with pytest.raises(
-        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/11'"
+        ModelError, match=r"is of schema 'sertag-model/1'; this version reads 'sertag-model/12'"
     ):
         Model(str(path))
 
@@ -212,6 +217,7 @@ def test_metadata_that_are_right_are_taken(tmp_path: Path) -> None:
     assert np.array_equal(metadata.effects.mean, METADATA.effects.mean)
     assert np.array_equal(metadata.lines.directions, METADATA.lines.directions)
     assert np.array_equal(metadata.calibration.usual, USUAL)
+    assert np.array_equal(metadata.calibration.foreign, FOREIGN)
 
 
 @pytest.mark.parametrize("name", ["nope", "n" * 300, "n/" * 3_000, "/dev/null/nope", "/dev/zero", "."])

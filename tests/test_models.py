@@ -93,6 +93,7 @@ def test_metadata_as_json(cli: Cli) -> None:
     assert one["calibration"]["alone"] == calibration.alone > 0
     assert one["calibration"]["one_clip"] == calibration.one_clip > 0
     np.testing.assert_allclose(one["calibration"]["usual"], calibration.usual, atol=1e-4)
+    assert one["calibration"]["foreign"] == calibration.foreign.tolist()
 
 
 def test_without_a_card_the_metadata_are_told(cli: Cli, tmp_path: Path) -> None:

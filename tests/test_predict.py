@@ -23,7 +23,7 @@ from sertag.types import FloatArray
 from conftest import SETTINGS, Counting, made_example, made_take, plain_listener
 
 LABELS = ("angry", "happy", "sad")
-WARM = Calibration(1.5, 1.5, 1.2, 4.0 * np.eye(3))
+WARM = Calibration(1.5, 1.5, 1.2, 4.0 * np.eye(3), np.zeros(3))
 
 
 def by_voicing(inputs: FloatArray) -> FloatArray:

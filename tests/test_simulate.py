@@ -62,7 +62,7 @@ def clips(speaker: str, each: int, emotions: Iterable[str] = LABELS, *, speech: 
 
 
 def listener(ear: Ear) -> Listener:
-    return plain_listener(ear, 5, Calibration(1.0, 1.0, 1.0, 4.0 * np.eye(5)))
+    return plain_listener(ear, 5, Calibration(1.0, 1.0, 1.0, 4.0 * np.eye(5), np.zeros(5)))
 
 
 def speakers_of(call: FloatArray) -> list[str]:
