@@ -17,8 +17,8 @@ _SUPPOSED = 4.0
 """Nats for the right emotion, in answers that nobody is at hand to tell."""
 
 _FOREIGN = {"fearful": 0.75, "neutral": -0.75}
-"""Nats that foreign lines add: in EMO-DB, RAVDESS, SAVEE and TESS alike, networks of CREMA-D hear fear where there
-is little, and little peace."""
+"""Nats that foreign lines add: networks of CREMA-D hear fear where there is little, and little peace, in all
+of EMO-DB, RAVDESS, SAVEE and TESS."""
 
 
 def uncalibrated(labels: Sequence[str]) -> Calibration:

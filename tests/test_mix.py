@@ -144,7 +144,7 @@ def test_what_foreign_lines_are_known_to_add_is_taken_away() -> None:
 
     def heard(familiarity: float, foreign: DoubleArray) -> DoubleArray:
         found = explain(sentence, weights, USUAL, foreign, familiarity)
-        return found.probabilities(sentence, weights, 1.0)[0]
+        return np.asarray(found.probabilities(sentence, weights, 1.0)[0])
 
     # Of a sentence alone nothing tells what the line adds.
     assert heard(0.0, NOBODY).argmax() == 0
