@@ -26,6 +26,9 @@ _SCALE, _SCALE_FOREIGN = 1.0, 0.4
 """What is answered to emotions, by what is usual."""
 _NOISE, _NOISE_FOREIGN = 1.4, 0.7
 """Standard deviation of answers to one emotion."""
+_SURELY_FOREIGN = 0.2
+"""Familiarity below which what foreign lines are known to add begins to count: clips of known ones are taken for
+half foreign at times."""
 _VOICES = 0.6
 """Standard deviation of what voices, and lines, add."""
 _EVEN_LEAD = 1.0
@@ -112,7 +115,7 @@ def explain(
     labels = len(usual)
     scale = _SCALE_FOREIGN + (_SCALE - _SCALE_FOREIGN) * familiarity
     variance = (_NOISE_FOREIGN + (_NOISE - _NOISE_FOREIGN) * familiarity) ** 2
-    expected = (1 - familiarity) * foreign
+    expected = max(0.0, 1 - familiarity / _SURELY_FOREIGN) * foreign
     answers = answers - answers.mean(axis=1, keepdims=True) - expected
     means = scale * (usual - usual.mean(axis=1, keepdims=True))
     shares = _shares(labels)
