@@ -27,8 +27,7 @@ _SCALE, _SCALE_FOREIGN = 1.0, 0.4
 _NOISE, _NOISE_FOREIGN = 1.4, 0.7
 """Standard deviation of answers to one emotion."""
 _SURELY_FOREIGN = 0.2
-"""Familiarity below which what foreign lines are known to add begins to count: clips of known ones are taken for
-half foreign at times."""
+"""Familiarity below which what foreign lines are known to add counts; known ones may seem half foreign."""
 _VOICES = 0.6
 """Standard deviation of what voices, and lines, add."""
 _EVEN_LEAD = 1.0
