@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -111,6 +111,11 @@ def build(
         raise UsageError(f"every recording is labelled {labels[0]}; training needs two emotions at least")
     everything = (*corpora.utterances, *voices.utterances)
     heard, undecoded = _read(everything, labels, features, recipe, observer)
+    spoken_labels = {item.emotion for item, example in heard.items() if example.has_speech}
+    if mute := [label for label in labels if label not in spoken_labels]:
+        raise UsageError(f"no recording labelled {mute[0]} holds speech that can be decoded; leave them out")
+    for part in parts:
+        _check_heard(part, heard)
     skipped = {**corpora.skipped, **undecoded}
     corpora, voices = corpora.only(heard), voices.only(heard)
     described = {
@@ -188,6 +193,18 @@ def _read(
     return heard, dict(skipped)
 
 
+def _check_heard(part: Part, heard: Mapping[Utterance, Example]) -> None:
+    """Finds out before hours of training that nobody is left on a side.
+
+    Raises:
+        UsageError: saying on which.
+    """
+    for name in ("training", "validation", "test"):
+        side = getattr(part, name)
+        if side and not any(item in heard and heard[item].has_speech for item in side):
+            raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
+
+
 def _fit(
     part: Part,
     heard: dict[Utterance, Example],
@@ -202,10 +219,6 @@ def _fit(
     given = [heard[item] for item in part.training if item in heard]
     training = [example for example in given if example.has_speech]
     validation = [heard[item] for item in part.validation if item in heard]
-    test = [heard[item] for item in part.test if item in heard]
-    for name, side in (("training", training), ("validation", validation), ("test", test)):
-        if getattr(part, name) and not any(example.has_speech for example in side):
-            raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
     normalisation = fit_normalisation(training, features)
     effects = fit_effects(training, len(labels), features, normalisation)
     lines = fit_lines(training, features, recipe.seed)

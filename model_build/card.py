@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from model_build.corpora import own
+from model_build.evaluate import ANGRY
 from model_build.figures import CorpusFigures, Figures
 from model_build.metrics import Interval
 from model_build.predict import MODES, ONE_CLIP
@@ -90,8 +92,9 @@ def _corpus(corpus: CorpusFigures) -> Iterator[str]:
         + ", ".join(f"{mode} {corpus.float_uar[mode]:.3f}" for mode in MODES)
         + "."
     )
-    yield f"Where `angry` is 5 % of the speech, it is found with precision {evaluation.angry_precision:.2f}"
-    yield f"and recall {evaluation.angry_recall:.2f} (one clip, clean)."
+    if ANGRY in evaluation.labels:
+        found = f"precision {evaluation.angry_precision:.2f}\nand recall {evaluation.angry_recall:.2f}"
+        yield f"Where `{ANGRY}` is 5 % of the speech, it is found with {found} (one clip, clean)."
     groups = {**evaluation.uar_by_sex, **evaluation.uar_by_age}
     if groups:
         yield "UAR by group: " + "; ".join(f"{name} {figure}" for name, figure in groups.items()) + "."
@@ -127,6 +130,9 @@ def _calls(figures: Figures) -> Iterator[str]:
 
 
 def _points(change: Interval) -> str:
+    if math.isnan(change.low):
+        # Of a single speaker nothing tells how others differ.
+        return f"{100 * change.value:+.1f}"
     return f"{100 * change.value:+.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
 
 
@@ -151,7 +157,12 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
         yield f"- test (nothing was chosen on them): {', '.join(split['test'])}"
     else:
         yield f"This file was trained on all {len(split['training'])} speakers, after the figures above were"
-        yield "measured on networks that had not heard them."
+        met = (
+            " the same voices in other recordings"
+            if about["command"]["protocol"] == "random"
+            else " none of them"
+        )
+        yield f"measured on networks that had heard{met}."
     yield ""
     yield "## Training"
     yield ""

@@ -132,6 +132,9 @@ def random_split(utterances: Iterable[Utterance], *, seed: int = 1) -> RandomSpl
     """One fifth of each emotion's utterances for the test, **whoever speaks them**.
 
     Training hears the voices of the test, so the figures say nothing about a new voice.
+
+    Raises:
+        UsageError: where that is none of them.
     """
     ordered = sorted(utterances, key=lambda item: (item.corpus, item.speaker, item.path.stem, str(item.path)))
     random = np.random.default_rng(seed)
@@ -140,6 +143,10 @@ def random_split(utterances: Iterable[Utterance], *, seed: int = 1) -> RandomSpl
         clips = [utterance for utterance in ordered if utterance.emotion == emotion]
         chosen = random.permutation(len(clips))[: round(len(clips) * _RANDOM_TEST_SHARE)]
         test.update(clips[index] for index in chosen)
+    if not test:
+        raise UsageError(
+            "no emotion has enough recordings for a random split; a fifth of each is for the test"
+        )
     return RandomSplit(
         training=tuple(utterance for utterance in ordered if utterance not in test),
         test=tuple(utterance for utterance in ordered if utterance in test),

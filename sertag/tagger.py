@@ -46,7 +46,7 @@ class Tagger:
 
     def __init__(
         self,
-        model: str | Model = "default",
+        model: str | os.PathLike[str] | Model = "default",
         *,
         channels: str = "mix",
         only: str | None = None,
@@ -58,7 +58,7 @@ class Tagger:
         # that is larger than all others was freed once.
         np.empty(_LARGEST, dtype=np.uint8)
         self.channels = Channels.parse(channels, only)
-        self.model = Model(model) if isinstance(model, str) else model
+        self.model = model if isinstance(model, Model) else Model(os.fspath(model))
         metadata = self.model.metadata
         try:
             SpeechGate(metadata.features)

@@ -116,7 +116,9 @@ def test_the_scratch_folder_goes() -> None:
 def test_the_floor_passes_over_what_it_cannot_decode(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"RIFF, but no more")
     good = [str(write(tmp_path / f"{seed}.wav", voice(5.0, seed), RATE)) for seed in range(3)]
-    seconds = floor_seconds([*good, str(tmp_path / "bad.wav")], processes=2, mixed=False)
+    soundfile.write(tmp_path / "gsm.wav", voice(5.0, 1)[::2], 8_000, subtype="GSM610")
+    bad = [str(tmp_path / name) for name in ("bad.wav", "gsm.wav")]
+    seconds = floor_seconds([*good, *bad], processes=2, mixed=False)
     assert 0 < seconds < 10
 
 

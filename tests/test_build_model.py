@@ -151,6 +151,25 @@ def test_folds_test_every_speaker_and_then_train_on_all(corpus: Path, tmp_path: 
     assert f"trained on all {len(SPEAKERS)} speakers" in out.with_suffix(".md").read_text()
 
 
+def test_a_random_split_says_that_its_voices_are_known(corpus: Path, tmp_path: Path) -> None:
+    # Without anybody angry.
+    for path in (corpus / "deep").iterdir():
+        if "_ANG_" not in path.name:
+            shutil.copy(path, tmp_path)
+    out = tmp_path / "known.tflite"
+    done = subprocess.run(
+        [SERTAG, "build-model", tmp_path, "--out", out, "--epochs", "1", "--protocol", "random"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    card = out.with_suffix(".md").read_text()
+    assert "measured on networks that had heard the same voices in other recordings." in card
+    assert "nan" not in card
+    assert "precision" not in card
+
+
 def test_ctrl_c_keeps_the_weights(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "part.tflite"
     process = subprocess.Popen(
@@ -219,7 +238,23 @@ def test_ctrl_c_before_the_first_epoch_writes_nothing(tmp_path: Path) -> None:
             1,
             "no/m.tflite: cannot be written; is its folder there",
         ),
-        (["two", "--out", "m.tflite", "--window", "0.1"], 2, "--window 0.1: give 0.5 to 30 s"),
+        (["two", "--out", "m.tflite", "--window", "0.1"], 2, "--window 0.1: give a multiple of 0.04 s, from"),
+        (
+            ["two", "--out", "m.tflite", "--seed", "-1"],
+            2,
+            "Invalid value for '--seed': Input should be greater",
+        ),
+        (["two", "--out", "notes.tflite"], 2, "notes.md: is there, and no model's card; call the model othe"),
+        (
+            ["pair", "--out", "m.tflite", "--protocol", "random"],
+            2,
+            "no emotion has enough recordings for a r",
+        ),
+        (
+            ["mute", "--out", "m.tflite"],
+            2,
+            "no recording labelled happy holds speech that can be decoded; le",
+        ),
         (["two", "--out", "m.tflite", "--unlabelled", "nothing"], 2, "--unlabelled nothing: who is to label"),
     ],
 )
@@ -231,6 +266,14 @@ def test_one_clear_line(
     for name in ("1001_DFA_ANG_XX.flac", "1002_DFA_ANG_XX.flac"):
         (tmp_path / "two").mkdir(exist_ok=True)
         shutil.copy(corpus / "deep" / name, tmp_path / "two")
+    (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / "pair").mkdir()
+    for code in ("ANG", "SAD"):
+        shutil.copy(corpus / "deep" / f"1001_DFA_{code}_XX.flac", tmp_path / "pair")
+    (tmp_path / "mute").mkdir()
+    for speaker in SPEAKERS:
+        shutil.copy(corpus / "deep" / f"{speaker}_DFA_ANG_XX.flac", tmp_path / "mute")
+    write(tmp_path / "mute/1001_DFA_HAP_XX.wav", np.zeros(16_000, dtype=np.float32))
     (tmp_path / "angry").mkdir()
     for speaker in SPEAKERS:
         shutil.copy(corpus / "deep" / f"{speaker}_DFA_ANG_XX.flac", tmp_path / "angry")

@@ -66,6 +66,29 @@ def test_nothing_comes_twice(tmp_path: Path) -> None:
     corpora = read_corpora([tmp_path, tmp_path / "wav"])
     assert [item.speaker for item in corpora.utterances] == ["CREMA-D 1001", "SAVEE DC", "SAVEE JE"]
     assert corpora.skipped == {"comes twice": 2}
+    (tmp_path / "mine.csv").write_text("file,emotion,speaker\nDC/a01.wav,angry,ann\nDC/a01.wav,sad,bob\n")
+    mine = read_corpora([tmp_path / "mine.csv"])
+    assert [(item.speaker, item.emotion) for item in mine.utterances] == [("mine ann", "angry")]
+    assert mine.skipped == {"comes twice": 1}
+
+
+def test_speakers_are_the_same_wherever_their_folder_is_named_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("angry/ann/a.wav", "sad/ann/a.wav"):
+        (tmp_path / "calls" / name).parent.mkdir(parents=True)
+        (tmp_path / "calls" / name).touch()
+    monkeypatch.chdir(tmp_path / "calls")
+    for place in (tmp_path / "calls", Path(), Path("../calls")):
+        assert {item.speaker for item in read_corpora([place]).utterances} == {"calls ann"}
+
+
+def test_where_nothing_is_found_what_was_left_out_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("file,emotion,speaker\na.wav,angry,ann\nb.wav,sad,ann\n")
+    with pytest.raises(
+        UsageError, match=r"whose files are there; 2 left out \(file of the table is not there\)"
+    ):
+        read_corpora([tmp_path / "mine.csv"])
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def test_figures_of_every_corpus(cli: Cli, corpus: Path) -> None:
     assert "CREMA-D: 2 clips left out: the model was trained on the speaker" in table
 
 
+def test_what_was_left_out_is_said(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", voice(2.0))
+    (tmp_path / "mine.csv").write_text("file,emotion,speaker\na.wav,angry,ann\nb.wav,sad,ann\n")
+    assert "\nLeft out: 1 (file of the table is not there)\n" in cli("evaluate", "default", "mine.csv").stdout
+    (own,) = json.loads(cli("evaluate", "default", "mine.csv", "--json").stdout)
+    assert own["skipped"] == {"file of the table is not there": 1}
+
+
 def test_the_figures_are_those_of_the_timelines(corpus: Path) -> None:
     tagger = Tagger()
     chosen = [

@@ -161,3 +161,14 @@ def test_temperature_is_found(temperature: float) -> None:
     targets = np.array([random.choice(4, p=row) for row in softmax(logits)])
     found = fit_temperature(lambda tried: softmax(logits * temperature / tried), targets)
     assert found == pytest.approx(temperature, rel=0.1)
+
+
+def test_of_few_clips_no_extreme_temperature_is_found() -> None:
+    def found(clips: int) -> float:
+        sure = np.tile([4.0, 0.0], (clips, 1))
+        return fit_temperature(lambda tried: softmax(sure / tried), np.zeros(clips, dtype=np.int64))
+
+    assert 0.9 < found(2) < 1.05
+    assert 0.5 < found(20) < found(2)
+    # Were they so many, they would tell.
+    assert found(20_000) < 0.5

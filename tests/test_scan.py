@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,10 +193,24 @@ def test_failures_without_out_are_told_on_standard_error(cli: Cli, tmp_path: Pat
         ),
         ([SAMPLES, "--out", "q.csv", "--out", "nothing/../q.csv"], 2, "--out: the same file is given twice"),
         ([SAMPLES, "--out", "b.csv"], 1, "b.csv.failures.csv: cannot be written: Is a directory"),
-        (["mine.csv", "--out", "mine.csv"], 2, "mine.csv: is one of the recordings"),
+        (["mine.csv", "--out", "mine.csv"], 2, "mine.csv: is one of the recordings, or their list"),
+        (
+            ["--list", "calls.csv", "--out", "calls.csv", "--overwrite"],
+            2,
+            "calls.csv: is one of the recordin",
+        ),
+        (
+            ["--list", "calls.csv", "--summary", "calls.csv", "--overwrite"],
+            2,
+            "calls.csv: is one of the reco",
+        ),
+        (["--list", "calls.csv", "--summary", "q.csv"], 2, "--list: the column 'trend' would clash with one"),
+        ([SAMPLES, "--summary", "mine.csv"], 2, "mine.csv: is there already; --overwrite starts anew"),
+        (["nothing", "--log", "mine.wav"], 2, "mine.wav: is a recording"),
+        ([SAMPLES, "--overwrite"], 2, "--overwrite is for files; name one with --out or --summary"),
         ([SAMPLES, "--out", "q.csv", "--format", "json"], 2, "--format is for standard output"),
         ([SAMPLES, "--summary", "s.json"], 2, "--summary s.json: is a table; use .csv or .csv.gz"),
-        ([SAMPLES, "--update"], 2, "--journal, --overwrite, --update and --retry-failed are for files"),
+        ([SAMPLES, "--update"], 2, "--journal, --update and --retry-failed are for files"),
         ([SAMPLES, "--only", "agent"], 2, "--only agent: needs --channels split"),
         ([SAMPLES, "--timeout", "0"], 2, "--timeout 0: give seconds, more than 0"),
         ([SAMPLES, "--list", "l.txt"], 2, "--list: give recordings by name or in a list, not both"),
@@ -212,6 +227,8 @@ def test_one_clear_line(cli: Cli, tmp_path: Path, arguments: list[str], status: 
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "b.csv.failures.csv").mkdir()
     write(tmp_path / "mine.csv", voice(1.0), format="WAV")
+    shutil.copy(tmp_path / "mine.csv", tmp_path / "mine.wav")
+    (tmp_path / "calls.csv").write_text("file,trend\nmine.wav,up\n")
     (tmp_path / "nothing/notes.txt").write_text("no recording")
     (tmp_path / "broken.tflite").write_bytes(b"TFL3" * 1_000)
     before = sorted(os.listdir(tmp_path))

@@ -11,6 +11,7 @@ from sertag import Tagger, Timeline
 from sertag.errors import RecordingError, UsageError
 from sertag.features import FeatureSettings, frames_of
 from sertag.labels import NO_SPEECH, UNCERTAIN
+from sertag.model import SHIPPED
 from sertag.speech import speech_frames
 from sertag.timeline import Windows
 
@@ -71,6 +72,10 @@ def test_windows_are_a_sequence() -> None:
 
 @pytest.mark.parametrize("sample", ["parcel-call.wav", "voice-memo.flac"])
 def test_a_call_is_adapted_to_unless_it_shall_not_be(sample: str) -> None:
+    assert (
+        Tagger(SHIPPED / "default.tflite").tag(SAMPLES / sample).channels[0]
+        == Tagger().tag(SAMPLES / sample).channels[0]
+    )
     adapted, plain = (Tagger(adapt=adapt).tag(SAMPLES / sample).channels[0] for adapt in (True, False))
     assert Tagger().tag(SAMPLES / sample).channels[0] == adapted
     assert adapted.speech_seconds == plain.speech_seconds

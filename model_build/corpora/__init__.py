@@ -99,9 +99,10 @@ def read_corpora(places: Sequence[Path], *, sung: bool = False) -> Corpora:
                 found.setdefault(what.corpus, []).append(what)
     if not found:
         examples = ", ".join(f"{module.NAME}: {module.EXAMPLE}" for module in _KNOWN)
+        left_out = "".join(f"; {count} left out ({reason})" for reason, count in skipped.items())
         raise UsageError(
             f"{', '.join(map(str, places))}: no recording with the name of a known corpus ({examples}), no"
-            " folders emotion/speaker"
+            f" folders emotion/speaker, and no table whose files are there{left_out}"
         )
     if crema_d.NAME in found:
         found[crema_d.NAME] = list(crema_d.with_tables(found[crema_d.NAME], _tables(places)))
@@ -167,8 +168,9 @@ def _parse(path: Path) -> Utterance | LeftOut:
 
 def _identity(utterance: Utterance) -> tuple[str, str]:
     """What two copies of an utterance share: speaker and name, or the file where names are free."""
-    own_file = utterance.corpus == own.NAME
-    return utterance.speaker, str(utterance.path.resolve()) if own_file else utterance.path.stem
+    if utterance.corpus == own.NAME:
+        return own.NAME, str(utterance.path.resolve())
+    return utterance.speaker, utterance.path.stem
 
 
 def _by_name(utterance: Utterance) -> tuple[str, str]:

@@ -32,7 +32,8 @@ def parse(path: Path, folder: Path) -> Utterance | LeftOut:
         return LeftOut("not in a folder emotion/speaker")
     if not _is_label(emotion):
         return LeftOut(f"the folder {emotion} is not named like a label")
-    return Utterance(path, NAME, f"{folder.name} {rest[0]}", emotion)
+    # Of `.` the name is known only once it is resolved.
+    return Utterance(path, NAME, f"{folder.absolute().resolve().name} {rest[0]}", emotion)
 
 
 def read_table(table: Path) -> Iterator[Utterance | LeftOut]:

@@ -72,7 +72,8 @@ def _parts(path: str, count: int) -> list[Part]:
 
 def transform(part: Part, *, mixed: bool) -> None:
     """Decodes a part of a recording and transforms it; nothing where soundfile cannot decode it."""
-    with contextlib.suppress(soundfile.SoundFileError), soundfile.SoundFile(part.path) as file:
+    # What cannot be sought in is a ValueError.
+    with contextlib.suppress(soundfile.SoundFileError, ValueError), soundfile.SoundFile(part.path) as file:
         length, hop = round(_FRAME_SECONDS * file.samplerate), round(_HOP_SECONDS * file.samplerate)
         if part.start:
             file.seek(part.start)

@@ -28,7 +28,9 @@ def build_model(
     out: Annotated[Path, typer.Option(metavar="M.tflite", help="The model; its card (.md) goes beside it.")],
     window: Annotated[float, typer.Option(metavar="SECONDS", help="Length of the model's window.")] = 3.0,
     epochs: Annotated[int, typer.Option(min=1, help="How long to train.")] = 250,
-    seed: Annotated[int, typer.Option(help="Of everything random; the split never changes.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of everything random; the split never changes.")
+    ] = 1,
     protocol: Annotated[
         ProtocolName,
         typer.Option(
@@ -68,7 +70,10 @@ def build_model(
     if not folder.is_dir() or not os.access(folder, os.W_OK) or out.is_dir():
         raise SertagError("output_failed", f"{out}: cannot be written; is its folder there, and yours?")
     if not 0.5 <= window <= 30 or round(window * 50) % 2 or abs(window * 50 - round(window * 50)) > 1e-6:
-        raise UsageError(f"--window {window:g}: give 0.5 to 30 s, in steps of 0.04 s")
+        raise UsageError(f"--window {window:g}: give a multiple of 0.04 s, from 0.52 to 30")
+    card = out.with_suffix(".md")
+    if card.is_dir() or (card.exists() and not out.exists()):
+        raise UsageError(f"{card}: is there, and no model's card; call the model otherwise")
     if unlabelled and not teacher:
         raise UsageError(f"--unlabelled {unlabelled}: who is to label it? add --teacher")
     # Its start-up notes are for developers of TensorFlow.

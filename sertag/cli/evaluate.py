@@ -52,6 +52,7 @@ def evaluate(
                     for (mode, condition), evaluation in result.evaluations.items()
                 ],
                 "left_out": result.left_out,
+                "skipped": found.skipped,
             }
             for result in results
         ]
@@ -61,6 +62,8 @@ def evaluate(
     for result in results:
         for reason, count in result.left_out.items():
             print(f"{result.corpus}: {count:,} clips left out: {reason}")
+    for reason, count in found.skipped.items():
+        print(f"Left out: {count:,} ({reason})")
 
 
 def print_figures(figures: list[tuple[str, Evaluations]], title: str) -> None:

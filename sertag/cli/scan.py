@@ -17,6 +17,7 @@ from sertag.errors import NothingFoundError, UsageError
 
 if TYPE_CHECKING:
     from sertag.discovery import Recording
+    from sertag.outputs import Target
 
 _INPUT, _OUTPUT, _HEARING, _RUN = "What to tag", "Results", "How to listen", "How to run"
 
@@ -198,11 +199,15 @@ def scan(
     from sertag.writers import FORMATS
     from sertag.writers.table import TableWriter
 
-    _check(out, format=format, journal=journal, resumes=overwrite or update or retry_failed, timeout=timeout)
+    _check(out, format=format, journal=journal, resumes=update or retry_failed, timeout=timeout)
+    if overwrite and not (out or summary):
+        raise UsageError("--overwrite is for files; name one with --out or --summary")
     find, carried = _source(paths, list_file, include or [], exclude or [])
     targets = [target_of(path) for path in out or []] + ([summary_target(summary)] if summary else [])
     destination = Destination.of(targets, journal) if out else None
-    _spare(paths or [], [*(target.path for target in targets), journal, log])
+    _spare([*(paths or []), *([list_file] if list_file else [])], targets, [journal, log])
+    if summary and not out and not overwrite and summary.exists():
+        raise UsageError(f"{summary}: is there already; --overwrite starts anew")
     tagger = Tagger(
         model,
         channels=channels,
@@ -212,6 +217,9 @@ def scan(
         adapt=not no_adapt,
     )
     run = run_of(tagger, carried)
+    for target in targets:
+        # What cannot be written is told before anything is tagged.
+        target.header(run)
     if next(iter(find()), None) is None:
         raise NothingFoundError(
             f"{list_file or ', '.join(paths or [])}: no recording found; nothing was written"
@@ -272,22 +280,26 @@ def _check(
     if out and format:
         raise UsageError("--format is for standard output; with --out the extension names the format")
     if not out and (journal or resumes):
-        raise UsageError(
-            "--journal, --overwrite, --update and --retry-failed are for files; name one with --out"
-        )
+        raise UsageError("--journal, --update and --retry-failed are for files; name one with --out")
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: give seconds, more than 0")
 
 
-def _spare(paths: list[str], outputs: list[Path | None]) -> None:
-    """Refuses to write over recordings.
+def _spare(given: list[str], targets: list[Target], others: list[Path | None]) -> None:
+    """Refuses to write over recordings, or over their list.
 
     Raises:
         UsageError: saying which.
     """
-    for path in outputs:
-        if path and path.exists() and any(os.path.samefile(path, named) for named in paths):
-            raise UsageError(f"{path}: is one of the recordings")
+    from sertag.discovery import EXTENSIONS
+
+    for path in others:
+        # It may lie in a folder that is given.
+        if path and path.exists() and path.suffix.lower() in EXTENSIONS:
+            raise UsageError(f"{path}: is a recording")
+    for path in [*(target.path for target in targets), *others]:
+        if path and path.exists() and any(os.path.exists(g) and os.path.samefile(path, g) for g in given):
+            raise UsageError(f"{path}: is one of the recordings, or their list")
 
 
 def _source(
