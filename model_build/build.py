@@ -249,7 +249,10 @@ def _fit(
     def run(inputs: FloatArray) -> FloatArray:
         return np.asarray(graph(tf.constant(inputs)))
 
-    listener = Listener(run, features, windower.length, normalisation, effects, lines, uncalibrated(labels))
+    known = {example.utterance.corpus for example in training}
+    listener = Listener(
+        run, features, windower.length, normalisation, effects, lines, uncalibrated(labels, known)
+    )
     listener = calibrate(listener, validation)
     silent = len(given) - len(training)
     return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)

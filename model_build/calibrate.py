@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from model_build.corpora import crema_d
 from model_build.dataset import CLEAN, Example, by_speaker
 from model_build.metrics import fit_temperature
 from model_build.predict import Heard, listen, probabilities_alone, probabilities_of
@@ -16,14 +17,20 @@ from sertag.types import DoubleArray
 _SUPPOSED = 4.0
 """Nats for the right emotion, in answers that nobody is at hand to tell."""
 
-_FOREIGN = {"fearful": 0.75, "neutral": -0.75}
-"""Nats that foreign lines add: networks of CREMA-D hear fear where there is little, and little peace, in all
-of EMO-DB, RAVDESS, SAVEE and TESS."""
+_FOREIGN = {crema_d.NAME: {"fearful": 0.75, "neutral": -0.75}}
+"""Nats that foreign lines add, for networks of one corpus: in EMO-DB, RAVDESS, SAVEE and TESS alike those of
+CREMA-D hear too much fear and too little peace. For networks of several it differs from line to line."""
 
 
-def uncalibrated(labels: Sequence[str]) -> Calibration:
-    """Temperatures of 1, and what is usual as good networks answer to each emotion."""
-    foreign = np.array([_FOREIGN.get(label, 0.0) for label in labels])
+def uncalibrated(labels: Sequence[str], corpora: Collection[str]) -> Calibration:
+    """Temperatures of 1, and what is usual as good networks answer to each emotion.
+
+    Args:
+        labels: of the network.
+        corpora: names of those that it learns from.
+    """
+    known = _FOREIGN.get(next(iter(corpora)), {}) if len(corpora) == 1 else {}
+    foreign = np.array([known.get(label, 0.0) for label in labels])
     return Calibration(1.0, 1.0, 1.0, _supposed(len(labels)), foreign - foreign.mean())
 
 

@@ -65,9 +65,16 @@ def run_of(tagger: Tagger, carried: tuple[str, ...] = ()) -> Run:
     )
 
 
-def fingerprint(run: Run, tagger: Tagger) -> dict[str, Any]:
-    """All that changes results, and only that."""
+def fingerprint(run: Run, tagger: Tagger, paths: Sequence[str]) -> dict[str, Any]:
+    """All that changes results, and only that.
+
+    Args:
+        run: what all results have in common.
+        tagger: that tags.
+        paths: that are given; names in the outputs are relative to them.
+    """
     return {
+        "paths": [os.path.realpath(path) for path in paths],
         **run.settings,
         "carried": list(run.carried),
         "model": run.model_sha256,

@@ -179,7 +179,7 @@ def test_going_on_with_one_of_100_000_left(tmp_path: Path) -> None:
         os.utime(tmp_path / "calls" / name, moment)
     tagger = Tagger()
     run, timeline = run_of(tagger), tagger.tag(sound)
-    settings = {**fingerprint(run, tagger), "update": False}
+    settings = {**fingerprint(run, tagger, [str(tmp_path / "calls")]), "update": False}
     with Journal(tmp_path / "r.csv.journal", settings) as journal:
         for position, recording in enumerate(find_recordings([str(tmp_path / "calls")])):
             if position != 50_000:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_example, made_take, plain_listener
 
-PLAIN = uncalibrated(("angry", "sad"))
+PLAIN = uncalibrated(("angry", "sad"), {"made"})
 
 
 def listener(first: float, second: float) -> Listener:
@@ -93,18 +94,23 @@ def test_an_emotion_that_no_validation_speaker_has_is_heard_as_any(validation: l
     three = replace(
         listener(1.0, 1.0),
         effects=EmotionEffects(np.zeros((3, 66)), np.zeros(3), np.zeros((3, 66))),
-        calibration=uncalibrated(("angry", "sad", "shy")),
+        calibration=uncalibrated(("angry", "sad", "shy"), {"made"}),
         run=lambda inputs: np.pad(listener(1.0, 1.0).run(inputs), ((0, 0), (0, 1)), constant_values=-1.0),
     )
     usual = calibrate(three, validation).calibration.usual
     np.testing.assert_allclose(usual[2], usual[:2].mean(axis=0))
 
 
-def test_of_foreign_lines_it_is_known_that_they_add_fear_and_take_peace() -> None:
-    assert uncalibrated(("angry", "fearful", "neutral")).foreign.tolist() == [0.0, 0.75, -0.75]
+def test_to_networks_of_crema_d_foreign_lines_add_fear_and_take_peace() -> None:
+    def foreign(*labels: str, corpora: Sequence[str] = ("CREMA-D",)) -> list[float]:
+        added: list[float] = uncalibrated(labels, corpora).foreign.tolist()
+        return added
+
+    assert foreign("angry", "fearful", "neutral") == [0.0, 0.75, -0.75]
     # Of what is not known of all labels only the differences count.
-    assert uncalibrated(("fearful", "shy", "sad")).foreign.tolist() == [0.5, -0.25, -0.25]
-    assert uncalibrated(("calm", "shy")).foreign.tolist() == [0.0, 0.0]
+    assert foreign("fearful", "shy", "sad") == [0.5, -0.25, -0.25]
+    assert foreign("fearful", "neutral", corpora=("CREMA-D", "EMO-DB")) == [0.0, 0.0]
+    assert foreign("fearful", "neutral", corpora=("own recordings",)) == [0.0, 0.0]
 
 
 def test_the_mean_of_calibrations_is_geometric_but_of_usual_answers() -> None:

@@ -233,7 +233,7 @@ def scan(
     ) as progress:
         open_log(log, verbose=verbose)
         engine = LocalEngine(partial(deepcopy, tagger), workers=processes, timeout=timeout, observer=progress)
-        settings = fingerprint(run, tagger)
+        settings = fingerprint(run, tagger, paths or [])
         progress.begin(settings, processes)
         try:
             if destination:
