@@ -6,6 +6,7 @@ Where the CSV has the columns ``sex`` and ``age``, figures by sex and age are to
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +33,9 @@ def parse(path: Path, folder: Path) -> Utterance | LeftOut:
         return LeftOut("not in a folder emotion/speaker")
     if not _is_label(emotion):
         return LeftOut(f"the folder {emotion} is not named like a label")
-    # Of `.` the name is known only once it is resolved.
-    return Utterance(path, NAME, f"{folder.absolute().resolve().name} {rest[0]}", emotion)
+    # `.` has no name of its own.
+    name = os.path.basename(os.path.abspath(folder))
+    return Utterance(path, NAME, f"{name} {rest[0]}", emotion)
 
 
 def read_table(table: Path) -> Iterator[Utterance | LeftOut]:
