@@ -71,10 +71,10 @@ def fingerprint(run: Run, tagger: Tagger, paths: Sequence[str]) -> dict[str, Any
     Args:
         run: what all results have in common.
         tagger: that tags.
-        paths: that are given; names in the outputs are relative to them.
+        paths: that are given; what lies in folders has its name in the outputs from there.
     """
     return {
-        "paths": [os.path.realpath(path) for path in paths],
+        "folders": [os.path.realpath(path) for path in paths if os.path.isdir(path)],
         **run.settings,
         "carried": list(run.carried),
         "model": run.model_sha256,

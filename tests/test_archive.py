@@ -222,7 +222,7 @@ def test_other_settings_do_not_mix(archive: Path, cli: Cli) -> None:
     # Names are relative to the folders that are given.
     done = cli("scan", "calls/0", "--channels", "split", "--out", "r.csv")
     assert done.returncode == 2
-    assert "r.csv.journal: was begun with other settings (paths " in done.stderr
+    assert "r.csv.journal: was begun with other settings (folders " in done.stderr
     # Other outputs of the same results are no other settings.
     assert cli("scan", "calls", "--channels", "split", "--out", "r.csv", "-q").returncode == 3
     assert sorted(os.listdir(archive)) == ["calls", "r.csv", "r.csv.failures.csv"]
