@@ -28,7 +28,8 @@ def evaluate(
     """Measure a model: one clip at a time and adapted to the speaker, clean and through a telephone.
 
     Known by their names: CREMA-D, EMO-DB, RAVDESS, SAVEE, TESS, folders emotion/speaker, and a CSV with
-    file, emotion, speaker. Speakers whom the model was trained on are left out.
+    file, emotion, speaker. Speakers whom the model was trained on are left out; one's own are known by the
+    name of their folder or table, and theirs.
     """
     from model_build.corpora import read_corpora
     from model_build.evaluate import evaluate_corpora, figures_object
