@@ -26,7 +26,7 @@ from sertag.call_statistics import CallStatistics
 from sertag.errors import RecordingError
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
-from sertag.speech import speech_frames
+from sertag.speech import clip_speech
 from sertag.types import BoolArray, FloatArray, HalfArray
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Take:
     def of(cls, samples: FloatArray, settings: FeatureSettings, encoder: SpeechEncoder | None = None) -> Take:
         """The take of samples (1-D, full scale 1.0)."""
         frames = frames_of(samples, settings)
-        speech = speech_frames(frames, settings)
+        speech = clip_speech(samples, settings.sample_rate, frames, settings)
         statistics = CallStatistics.of(frames, speech, settings)
         if encoder is None:
             return cls(frames, speech, statistics)

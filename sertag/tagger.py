@@ -17,7 +17,7 @@ from sertag.division import ChannelPart, Part, Segment, join
 from sertag.errors import ModelError, UsageError
 from sertag.features import FrameStream, mean_level
 from sertag.model import Model
-from sertag.speech import SpeechGate
+from sertag.speech import CLIP, SpeechGate, clip_speech
 from sertag.timeline import Timeline, Windows
 from sertag.types import BoolArray, DoubleArray, FloatArray
 from sertag.windows import FrameWindow, WindowStream
@@ -208,6 +208,9 @@ class _Track:
         self._segment = segment
         self._features = tagger.model.metadata.features
         self._frames = FrameStream(self._features, rate)
+        self._rate = rate
+        self._longest_clip = CLIP * self._features.hop_length * rate // self._features.sample_rate
+        self._clip: FloatArray | None = np.zeros(0, dtype=np.float32)
         self._undecided = np.zeros((0, self._features.columns), dtype=np.float32)
         self._gate = SpeechGate(self._features)
         self._at = segment.begin
@@ -220,11 +223,19 @@ class _Track:
 
     def push(self, samples: FloatArray) -> BoolArray:
         """Takes the next samples and tells which of the segment's frames that are decided now are speech."""
-        return self._advance(self._frames.push(samples), last=False)
+        if self._clip is not None:
+            samples = np.concatenate([self._clip, samples])
+            self._clip = samples if len(samples) <= self._longest_clip else None
+        if self._clip is not None:
+            return np.zeros(0, dtype=bool)
+        return self._decide(self._frames.push(samples), last=False)
 
     def finish(self) -> BoolArray:
         """Decides the last frames."""
-        return self._advance(self._frames.finish(), last=True)
+        if self._clip is None:
+            return self._decide(self._frames.finish(), last=True)
+        frames = np.concatenate([self._frames.push(self._clip), self._frames.finish()])
+        return self._advance(frames, clip_speech(self._clip, self._rate, frames, self._features), last=True)
 
     def part(self) -> ChannelPart:
         return ChannelPart(
@@ -234,10 +245,13 @@ class _Track:
             self._speech_frames,
         )
 
-    def _advance(self, frames: FloatArray, *, last: bool) -> BoolArray:
+    def _decide(self, frames: FloatArray, *, last: bool) -> BoolArray:
         speech = self._gate.push(frames, last=last)
         self._undecided = np.concatenate([self._undecided, frames])
         decided, self._undecided = self._undecided[: len(speech)], self._undecided[len(speech) :]
+        return self._advance(decided, speech, last=last)
+
+    def _advance(self, decided: FloatArray, speech: BoolArray, *, last: bool) -> BoolArray:
         own = self._segment.own(self._at, len(speech))
         windows = (
             window

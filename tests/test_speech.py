@@ -13,7 +13,7 @@ from sertag import Tagger
 from sertag.audio import AudioReader
 from sertag.features import FeatureSettings, frames_of
 from sertag.labels import NO_SPEECH
-from sertag.speech import LOOK_AHEAD, SpeechGate, speech_frames
+from sertag.speech import CLIP, LOOK_AHEAD, SpeechGate, clip_speech, speech_frames
 from sertag.types import BoolArray, FloatArray
 
 from conftest import SAMPLES, write
@@ -114,6 +114,34 @@ def test_silence_is_no_speech(silent: str) -> None:
     elif silent == "mu-law":
         samples = mu_law(samples)
     assert not decided(samples).any()
+
+
+def muffled(noise: str, seconds: float, louder: float) -> tuple[FloatArray, FloatArray]:
+    """A soft voice in noise that is so many dB louder, and the noise alone."""
+    voice = at_level(np.tile(spoken(), 2)[: int(seconds * 16_000)], -45.0)
+    random = np.random.default_rng(1)
+    alone = at_level(NOISES[noise](seconds, 16_000, random)[: len(voice)], louder - 45.0)
+    return np.asarray(voice + alone, dtype=np.float32), alone
+
+
+@pytest.mark.parametrize(("noise", "louder"), [("room", 10.0), ("brown", 15.0), ("pink", 10.0)])
+def test_a_soft_voice_in_a_clip_is_looked_for_in_the_telephone_band(noise: str, louder: float) -> None:
+    for samples, least, most in zip(muffled(noise, 3.5, louder), (0.4, 0.0), (1.0, 0.02), strict=True):
+        frames = frames_of(samples, SETTINGS)
+        assert np.mean(speech_frames(frames, SETTINGS)) < 0.1
+        assert least <= np.mean(clip_speech(samples, 16_000, frames, SETTINGS)) <= most
+
+
+def test_only_clips_are_looked_at_twice(tmp_path: Path, tagger: Tagger) -> None:
+    longest = CLIP * SETTINGS.hop_length
+    for extra, found in ((0, True), (1, False)):
+        samples, _ = muffled("brown", (longest + extra + 0.5) / 16_000, 15.0)
+        frames = frames_of(samples, SETTINGS)
+        assert (
+            np.any(clip_speech(samples, 16_000, frames, SETTINGS) & ~speech_frames(frames, SETTINGS)) == found
+        )
+        [channel] = tagger.tag(write(tmp_path / "clip.wav", samples)).channels
+        assert (channel.windows[0].emotion != NO_SPEECH) == found
 
 
 @pytest.fixture(scope="module")
