@@ -43,11 +43,11 @@ class Making:
 
 def cases(*, full: bool) -> list[Making]:
     """What the benchmark measures in detail; with ``full`` in the sizes of real archives."""
-    rounds, clips, hours, pieces = (24, 10_000, 10, 30) if full else (9, 1_500, 2, 8)
+    calls, talks, clips, hours, pieces = (856, 64, 10_000, 10, 30) if full else (72, 24, 1_500, 2, 8)
     telephone = "8 kHz mu-law WAV, two channels, 2 to 5 min"
     return [
-        Making("calls", f"{telephone}, each speaks half the time", partial(_calls, rounds * 8), "split"),
-        Making("talk", f"{telephone}, each speaks throughout", partial(_talks, rounds * 8 // 3), "split"),
+        Making("calls", f"{telephone}, each speaks half the time", partial(_calls, calls), "split"),
+        Making("talk", f"{telephone}, each speaks throughout", partial(_talks, talks), "split"),
         Making("clips", "16 kHz WAV of 2 s", partial(_clips, clips)),
         Making("long", f"one 16 kHz WAV of {hours} h", partial(_long, hours * 3_600)),
         Making("mp3", "44.1 kHz stereo MP3 of 2 min", partial(_interviews, pieces, 44_100, "MPEG_LAYER_III")),
