@@ -20,13 +20,14 @@ import soxr
 
 from model_build.augment import TELEPHONE_RATE, augment, vary_speaker
 from model_build.corpora import Utterance
+from model_build.noise import in_noise
 from sertag.adaptation import Call
 from sertag.audio import AudioReader
 from sertag.call_statistics import CallStatistics
 from sertag.errors import RecordingError
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
-from sertag.speech import clip_speech
+from sertag.speech import clip_speech, speech_frames
 from sertag.types import BoolArray, FloatArray, HalfArray
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Take:
         if encoder is None:
             return cls(frames, speech, statistics)
         return cls(frames, speech, statistics, encoder.summary(samples))
+
+    def replaced(self, frames: FloatArray, settings: FeatureSettings) -> Take:
+        """Other frames of what the teacher heard."""
+        speech = speech_frames(frames, settings)
+        return Take(frames, speech, CallStatistics.of(frames, speech, settings), self.heard)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,8 +173,21 @@ def _takes(
     versions = [clips, [through_telephone(clip, settings.sample_rate) for clip in clips]]
     versions += [augment(clips, settings.sample_rate, random) for _ in range(sessions)]
     encoder = _encoder() if teacher else None
-    takes = (tuple(Take.of(clip, settings, encoder) for clip in take) for take in zip(*versions, strict=True))
-    return [samples if isinstance(samples, RecordingError) else next(takes) for samples in decoded]
+    takes = [[Take.of(clip, settings, encoder) for clip in version] for version in versions]
+    takes = [
+        *takes[:FIRST_SESSION],
+        *(_in_noise(session, settings, random) for session in takes[FIRST_SESSION:]),
+    ]
+    of_clips = zip(*takes, strict=True)
+    return [samples if isinstance(samples, RecordingError) else next(of_clips) for samples in decoded]
+
+
+def _in_noise(session: list[Take], settings: FeatureSettings, random: np.random.Generator) -> list[Take]:
+    """A session as it is, or in noise."""
+    clips = in_noise([take.frames for take in session], [take.speech for take in session], settings, random)
+    if clips is None:
+        return session
+    return [take.replaced(frames, settings) for take, frames in zip(session, clips, strict=True)]
 
 
 @cache
