@@ -17,7 +17,7 @@ from model_build import sounds
 from model_build.scenes import band_passed, telephone
 from sertag.features import FeatureSettings, frames_of, mel_filters
 from sertag.pitch import VOICED
-from sertag.types import BoolArray, FloatArray
+from sertag.types import BoolArray, DoubleArray, FloatArray
 
 _SHARE = 0.5
 """Share of the sessions that are heard in noise."""
@@ -63,7 +63,7 @@ def in_noise(
     noise = noises[int(random.integers(len(noises)))]
     snr = random.uniform(_LOWEST_SNR, _HIGHEST_SNR)
     spoken = np.concatenate([rows[flags] for rows, flags in zip(frames, speech, strict=True)])
-    high = spoken[:, : settings.mels][:, _centres(settings) > _HIGH_HZ]
+    high = spoken[:, : settings.mels][:, _bands(settings)[0] > _HIGH_HZ]
     by_telephone = noise.narrow if random.random() < 0.5 else noise.without_bass
     sound = by_telephone if high.mean() < _NOTHING else noise.wide
     gain = _level(spoken[:, settings.level]) - snr
@@ -120,17 +120,18 @@ def _level(decibels: FloatArray) -> float:
     return float(10 * np.log10(np.mean(10 ** (decibels.astype(np.float64) / 10))))
 
 
-def _centres(settings: FeatureSettings) -> FloatArray:
-    """The mel bands' centres in Hz."""
+@cache
+def _bands(settings: FeatureSettings) -> tuple[FloatArray, FloatArray]:
+    """The mel bands' centres and widths in Hz; they are triangles of unit area that overlap by half."""
+    filters = mel_filters(settings)
     bins = np.fft.rfftfreq(settings.fft_length, 1 / settings.sample_rate)
-    return np.asarray(bins[np.argmax(mel_filters(settings), axis=0)], dtype=np.float32)
+    return bins[np.argmax(filters, axis=0)].astype(np.float32), 1 / filters.max(axis=0)
 
 
-def _energy(frames: np.ndarray, settings: FeatureSettings) -> np.ndarray:  # type: ignore[type-arg]
+def _energy(frames: DoubleArray, settings: FeatureSettings) -> DoubleArray:
     """Energy where pitch is looked for, of frames; shape ``(n,)``."""
-    low = _centres(settings) < _PITCHED_HZ
-    # Bands are triangles of unit area that overlap by half, and as wide as their height is small.
-    widths = 1 / mel_filters(settings).max(axis=0)
+    centres, widths = _bands(settings)
+    low = centres < _PITCHED_HZ
     powers = 10 ** (frames[:, : settings.mels][:, low] / 10)
     return np.asarray(powers @ widths[low].astype(np.float64))
 

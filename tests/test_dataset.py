@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,18 @@ def test_an_example_has_its_takes_and_its_class(made: dict[str, Example]) -> Non
             assert len(take.frames) == len(take.speech)
             assert take.frames.shape[1] == SETTINGS.columns
             assert take.statistics.counts[0] == np.count_nonzero(take.speech) > 30
+
+
+def test_a_take_in_noise_is_still_what_the_teacher_heard() -> None:
+    own = replace(Take.of(voice(2.0) + HISS, SETTINGS), heard=np.ones(3, dtype=np.float16))
+    louder = own.frames.copy()
+    louder[:, : SETTINGS.mels] += 6.0
+    louder[:, SETTINGS.level] += 6.0
+    noisy = own.replaced(louder, SETTINGS)
+    assert np.array_equal(noisy.heard, own.heard)
+    assert np.array_equal(noisy.frames, louder)
+    assert level(noisy) == pytest.approx(level(own) + 6.0, abs=0.5)
+    assert np.mean(noisy.speech == own.speech) > 0.95
 
 
 def test_a_telephone_take_has_nothing_above_4_khz(made: dict[str, Example]) -> None:
