@@ -324,7 +324,7 @@ def test_a_teacher_teaches(corpus: Path, tmp_path: Path) -> None:
             "--out",
             out,
             "--epochs",
-            "25",
+            "40",
             "--teacher",
             "--unlabelled",
             tmp_path / "voices",
