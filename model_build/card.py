@@ -9,7 +9,7 @@ from model_build.corpora import own
 from model_build.evaluate import ANGRY
 from model_build.figures import CorpusFigures, Figures
 from model_build.metrics import Interval
-from model_build.predict import MODES, ONE_CLIP
+from model_build.predict import CLEAR, MODES, NOISE_SNR, ONE_CLIP
 from model_build.protocol import DESCRIPTIONS
 from model_build.simulate import MIXES, SECONDS
 from sertag.metadata import ModelMetadata
@@ -66,7 +66,8 @@ def _accuracy(figures: Figures) -> Iterator[str]:
     yield "`sertag scan` runs; in brackets the 95 % bootstrap interval over speakers. A clip's label is its"
     yield "largest duration-weighted mean probability among the corpus's labels; a clip without a window of"
     yield "speech counts as wrong. *One clip*: every clip a recording of its own. *Call-adapted*: all clips"
-    yield "of a speaker as one call. *Telephone*: through 8 kHz mu-law."
+    yield "of a speaker as one call. *Telephone*: through 8 kHz mu-law. *Noise*: each speaker"
+    yield f"in one of eight noises, from hiss to rumble, {NOISE_SNR:g} dB below in the telephone's band."
     yield ""
     yield "| corpus | | | UAR | accuracy | ECE | Brier | clips | speakers |"
     yield "| --- | --- | --- | --- | --- | ---: | --- | ---: | ---: |"
@@ -83,7 +84,7 @@ def _accuracy(figures: Figures) -> Iterator[str]:
 
 
 def _corpus(corpus: CorpusFigures) -> Iterator[str]:
-    evaluation = corpus.evaluations[ONE_CLIP, "clean"]
+    evaluation = corpus.evaluations[ONE_CLIP, CLEAR]
     yield ""
     yield f"### {corpus.corpus}"
     yield ""

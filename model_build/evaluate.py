@@ -108,7 +108,7 @@ class CorpusEvaluation:
 
 
 def evaluate_corpora(model: Model, corpora: Corpora, observer: Observer) -> list[CorpusEvaluation]:
-    """Measures a model on each corpus: on clips as they are, and through a telephone.
+    """Measures a model on each corpus: on clips as they are, through a telephone, and in noise.
 
     Speakers whom the model's training or validation saw are left out, as are clips whose label the
     model does not know.

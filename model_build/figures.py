@@ -10,7 +10,7 @@ from model_build.dataset import CLEAN, Example
 from model_build.evaluate import Evaluation, Evaluations
 from model_build.metrics import rounded
 from model_build.observer import Observer
-from model_build.predict import ADAPTED, CONDITIONS, MODES, ONE_CLIP, Predictions, predict, predict_all
+from model_build.predict import ADAPTED, CLEAR, CONDITIONS, MODES, ONE_CLIP, Predictions, predict, predict_all
 from model_build.protocol import Protocol
 from model_build.simulate import CallClips, CallFigures, simulate_calls
 from sertag.listener import Calibration, Listener
@@ -79,8 +79,8 @@ class Figures:
                 floating[mode] += other.floating[mode]
             for call, clips in other.calls.items():
                 calls[call] = calls[call] + clips if call in calls else clips
-        names = sorted({item.corpus for item in quantised[ONE_CLIP, "clean"].utterances})
-        labels = len(quantised[ONE_CLIP, "clean"].labels)
+        names = sorted({item.corpus for item in quantised[ONE_CLIP, CLEAR].utterances})
+        labels = len(quantised[ONE_CLIP, CLEAR].labels)
         return cls(
             protocol,
             tuple(

@@ -62,10 +62,46 @@ def in_noise(
     noises = _noises(settings)
     noise = noises[int(random.integers(len(noises)))]
     snr = random.uniform(_LOWEST_SNR, _HIGHEST_SNR)
+    return _mixed(frames, speech, settings, noise, snr, random)
+
+
+def in_unheard_noise(
+    frames: Sequence[FloatArray],
+    speech: Sequence[BoolArray],
+    settings: FeatureSettings,
+    number: int,
+    snr: float,
+) -> list[FloatArray] | None:
+    """The same in a noise that no training hears: another piece, of each kind in turn.
+
+    Args:
+        frames: of each clip, shape ``(n, settings.columns)``.
+        speech: which of them are speech, shape ``(n,)``.
+        settings: how they were made.
+        number: which noise.
+        snr: in dB, in the telephone's band, while somebody speaks.
+    """
+    if not any(map(np.any, speech)):
+        return None
+    random = np.random.default_rng([number, _PIECES])
+    kind = _KINDS[number % len(_KINDS)]
+    noise = _noise(kind(_SECONDS, settings.sample_rate, random), settings)
+    return _mixed(frames, speech, settings, noise, snr, random)
+
+
+def _mixed(
+    frames: Sequence[FloatArray],
+    speech: Sequence[BoolArray],
+    settings: FeatureSettings,
+    noise: _Noise,
+    snr: float,
+    random: np.random.Generator,
+) -> list[FloatArray]:
     spoken = np.concatenate([rows[flags] for rows, flags in zip(frames, speech, strict=True)])
     high = spoken[:, : settings.mels][:, _bands(settings)[0] > _HIGH_HZ]
-    by_telephone = noise.narrow if random.random() < 0.5 else noise.without_bass
-    sound = by_telephone if high.mean() < _NOTHING else noise.wide
+    # What records a call may hiss where the telephone itself leaves nothing.
+    lines = (noise.narrow, noise.without_bass, noise.wide)
+    sound = lines[int(random.integers(len(lines)))] if high.mean() < _NOTHING else noise.wide
     gain = _level(spoken[:, settings.level]) - snr
     return [added(rows, _stretch(sound, len(rows), random), gain, settings) for rows in frames]
 

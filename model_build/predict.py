@@ -11,14 +11,18 @@ import numpy as np
 from model_build.corpora import Utterance
 from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker, call_of
 from model_build.metrics import IntArray
+from model_build.noise import in_unheard_noise
 from model_build.observer import Observer
 from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage
 from sertag.mix import softmax
 from sertag.types import DoubleArray
 from sertag.windows import FrameWindow, WindowStream
 
-CONDITIONS = {"clean": CLEAN, "telephone": TELEPHONE}
-"""The takes that figures are told of."""
+CLEAR, BY_TELEPHONE, IN_NOISE = "clean", "telephone", "noise"
+CONDITIONS = (CLEAR, BY_TELEPHONE, IN_NOISE)
+"""What figures are told of: clips as they are, through 8 kHz mu-law, and in noise."""
+NOISE_SNR = 10.0
+"""How far that noise lies below the voice, in dB, in the telephone's band."""
 ONE_CLIP, ADAPTED = "one clip", "call-adapted"
 MODES = (ONE_CLIP, ADAPTED)
 """Every clip as a recording of its own; all clips of a speaker as one call."""
@@ -178,9 +182,29 @@ def predict_all(
     listener: Listener, examples: Sequence[Example], labels: tuple[str, ...], observer: Observer
 ) -> dict[tuple[str, str], Predictions]:
     """A listener's predictions by mode and condition; the observer is told of each."""
+    heard: dict[str, tuple[Sequence[Example], int]] = {
+        CLEAR: (examples, CLEAN),
+        BY_TELEPHONE: (examples, TELEPHONE),
+        IN_NOISE: (_noisy(examples), CLEAN),
+    }
     out = {}
     for mode in MODES:
-        for condition, take in CONDITIONS.items():
-            out[mode, condition] = predict(listener, examples, labels, take, adapted=mode == ADAPTED)
+        for condition, (of, take) in heard.items():
+            out[mode, condition] = predict(listener, of, labels, take, adapted=mode == ADAPTED)
             observer.step()
+    return out
+
+
+def _noisy(examples: Sequence[Example]) -> list[Example]:
+    """The examples with clean takes in noise, of a kind for each speaker; by speaker."""
+    out = []
+    for number, (_, clips) in enumerate(sorted(by_speaker(examples).items())):
+        takes = [example.takes[CLEAN] for example in clips]
+        settings = takes[0].statistics.settings
+        frames = in_unheard_noise(
+            [take.frames for take in takes], [take.speech for take in takes], settings, number, NOISE_SNR
+        )
+        if frames is not None:
+            takes = [take.replaced(rows, settings) for take, rows in zip(takes, frames, strict=True)]
+        out += [replace(example, takes=(take,)) for example, take in zip(clips, takes, strict=True)]
     return out

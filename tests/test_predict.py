@@ -159,12 +159,18 @@ def test_every_mode_and_condition_is_predicted() -> None:
     assert list(found) == [
         (ONE_CLIP, "clean"),
         (ONE_CLIP, "telephone"),
+        (ONE_CLIP, "noise"),
         (ADAPTED, "clean"),
         (ADAPTED, "telephone"),
+        (ADAPTED, "noise"),
     ]
-    assert observer.steps == 4
+    assert observer.steps == 6
     expected = predict(listener(), CORPUS, LABELS, TELEPHONE, adapted=True)
     assert np.array_equal(found[ADAPTED, "telephone"].probabilities, expected.probabilities)
     assert not np.allclose(
         found[ONE_CLIP, "clean"].probabilities, found[ONE_CLIP, "telephone"].probabilities, atol=1e-3
     )
+    assert set(found[ONE_CLIP, "noise"].utterances) == set(found[ONE_CLIP, "clean"].utterances)
+    by_call, in_noise = found[ADAPTED, "clean"], found[ADAPTED, "noise"]
+    assert by_call.utterances == in_noise.utterances
+    assert not np.allclose(by_call.probabilities, in_noise.probabilities, atol=1e-3)

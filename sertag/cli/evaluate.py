@@ -25,7 +25,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure a model: one clip at a time and adapted to the speaker, clean and through a telephone.
+    """Measure a model: one clip at a time and adapted to the speaker, clean, by telephone and in noise.
 
     Known by their names: CREMA-D, EMO-DB, RAVDESS, SAVEE, TESS, folders emotion/speaker, and a CSV with
     file, emotion, speaker. Speakers whom the model was trained on are left out; one's own are known by the
