@@ -26,6 +26,7 @@ _LOWEST_SNR, _HIGHEST_SNR = 3.0, 30.0
 
 _KINDS = (*dict.fromkeys(sounds.BACKGROUNDS), sounds.gusts)
 _PIECES, _SECONDS = 8, 20.0
+"""Of each kind in training, and of how many seconds."""
 _RMS = 0.02
 _PITCHED_HZ = 2_000.0
 """Up to where pitch and voicing are looked for."""
@@ -59,8 +60,8 @@ def in_noise(
     """
     if random.random() >= _SHARE or not any(map(np.any, speech)):
         return None
-    noises = _noises(settings)
-    noise = noises[int(random.integers(len(noises)))]
+    kind, number = divmod(int(random.integers(len(_KINDS) * _PIECES)), _PIECES)
+    noise = _piece(settings, kind, number)
     snr = random.uniform(_LOWEST_SNR, _HIGHEST_SNR)
     return _mixed(frames, speech, settings, noise, snr, random)
 
@@ -83,10 +84,9 @@ def in_unheard_noise(
     """
     if not any(map(np.any, speech)):
         return None
-    random = np.random.default_rng([number, _PIECES])
-    kind = _KINDS[number % len(_KINDS)]
-    noise = _noise(kind(_SECONDS, settings.sample_rate, random), settings)
-    return _mixed(frames, speech, settings, noise, snr, random)
+    turn, kind = divmod(number, len(_KINDS))
+    noise = _piece(settings, kind, _PIECES + turn % _PIECES)
+    return _mixed(frames, speech, settings, noise, snr, np.random.default_rng(number))
 
 
 def _mixed(
@@ -131,15 +131,9 @@ def added(frames: FloatArray, noise: FloatArray, gain: float, settings: FeatureS
 
 
 @cache
-def _noises(settings: FeatureSettings) -> tuple[_Noise, ...]:
-    return tuple(
-        _noise(kind(_SECONDS, settings.sample_rate, np.random.default_rng(number)), settings)
-        for kind in _KINDS
-        for number in range(_PIECES)
-    )
-
-
-def _noise(samples: sounds.Samples, settings: FeatureSettings) -> _Noise:
+def _piece(settings: FeatureSettings, kind: int, number: int) -> _Noise:
+    """Some seconds of a noise."""
+    samples = _KINDS[kind](_SECONDS, settings.sample_rate, np.random.default_rng(number))
     wide = np.asarray(samples * (_RMS / np.sqrt(np.mean(samples**2) + 1e-20)), dtype=np.float32)
     lines = wide, telephone(wide), telephone(band_passed(wide, *_LINE))
     return _Noise(*(_at_level_0(frames_of(line, settings), settings) for line in lines))
