@@ -7,50 +7,29 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from model_build.architectures import TAUGHT, NetworkSettings
-from model_build.calibrate import calibrate, calibrations_by_others, mean_calibration, uncalibrated
+from model_build.calibrate import calibrations_by_others, mean_calibration
 from model_build.card import model_card
 from model_build.convert import QUANTISATION, check_operators, check_runs, convert
 from model_build.corpora import Corpora, Utterance, read_corpora, read_unlabelled
-from model_build.dataset import Example, Windower, make_examples
+from model_build.dataset import Example, make_examples
 from model_build.figures import Figures, measure_part
-from model_build.fit import fit_effects, fit_lines, fit_normalisation
+from model_build.fitted import Fitted, fit_part
+from model_build.kept import KeptNetworks
 from model_build.observer import Observer
-from model_build.protocol import Part, Protocol, parts_of
-from model_build.teacher import lessons_of
-from model_build.train import TrainingObserver, TrainingSettings, train
+from model_build.protocol import Part, parts_of
+from model_build.recipe import SESSIONS, Recipe
+from model_build.train import TrainingObserver
 from sertag import __version__
 from sertag.errors import RecordingError, UsageError
 from sertag.features import FeatureSettings
 from sertag.labels import VALENCE, in_order
-from sertag.listener import Calibration, Listener
 from sertag.metadata import ModelMetadata, pack
 from sertag.model import Model
-from sertag.types import FloatArray
-
-SESSIONS = 8
-"""Augmented takes per training utterance, beside the clean one and the telephone's."""
-
-_SMALL = 3
-"""Corpora with less than this part of the largest's clips are shown to the network twice an epoch."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a user chooses about a build."""
-
-    protocol: Protocol
-    window: float
-    epochs: int
-    seed: int
-    teacher: bool
 
 
 @dataclass(frozen=True)
@@ -64,21 +43,6 @@ class Built:
     interrupted: bool
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A trained network with what belongs to it; ``silent`` clips were not trained on."""
-
-    network: tf.keras.Model
-    listener: Listener
-    epochs: int
-    interrupted: bool
-    silent: int
-
-    def calibrated(self, calibration: Calibration) -> Fitted:
-        """The same with other temperatures."""
-        return replace(self, listener=replace(self.listener, calibration=calibration))
-
-
 def build(
     folders: Sequence[Path],
     out: Path,
@@ -89,7 +53,8 @@ def build(
     """Trains, converts and measures a model; writes ``out`` and the card beside it.
 
     Under the protocol ``split`` the network that was measured is the one that is written. Under the
-    others it is trained once more, on every speaker.
+    others it is trained once more, on every speaker. A build that was cut off goes on after its last
+    finished training.
 
     Args:
         folders: folders of labelled recordings.
@@ -109,8 +74,7 @@ def build(
     parts = parts_of(recipe.protocol, corpora.utterances)
     if len(labels) < 2:
         raise UsageError(f"every recording is labelled {labels[0]}; training needs two emotions at least")
-    everything = (*corpora.utterances, *voices.utterances)
-    heard, undecoded = _read(everything, labels, features, recipe, observer)
+    heard, undecoded = _read((*corpora.utterances, *voices.utterances), labels, features, recipe, observer)
     spoken_labels = {item.emotion for item, example in heard.items() if example.has_speech}
     if mute := [label for label in labels if label not in spoken_labels]:
         raise UsageError(f"no recording labelled {mute[0]} holds speech that can be decoded; leave them out")
@@ -124,8 +88,20 @@ def build(
     }
     spoken = [heard[utterance] for utterance in voices.utterances if heard[utterance].has_speech]
 
+    kept = KeptNetworks(
+        kept_folder(out),
+        {
+            **described,
+            "version": __version__,
+            "labels": labels,
+            "features": asdict(features),
+            "window": recipe.window,
+            "training": recipe.describe(),
+        },
+    )
+
     def fit(part: Part) -> Fitted:
-        return _fit(part, heard, spoken, labels, features, recipe, observer)
+        return fit_part(part, heard, spoken, labels, features, recipe, kept, observer)
 
     def test(part: Part) -> list[Example]:
         return [heard[utterance] for utterance in part.test if utterance in heard]
@@ -154,15 +130,22 @@ def build(
         figures = Figures.of(recipe.protocol, tested)
         network, metadata = _converted(fitted.network), describe(part, fitted)
         aside.write_bytes(pack(network, metadata))
-        about = {**metadata.about, "interpreters": check_runs(aside), "accuracy": figures.summary()}
-        metadata = replace(metadata, about=about)
+        measured = {"interpreters": check_runs(aside), "accuracy": figures.summary()}
+        metadata = replace(metadata, about={**metadata.about, **measured})
         content = pack(network, metadata)
         aside.write_bytes(content)
         card = Path(folder, "card.md")
         card.write_text(model_card(metadata, figures, len(content)), encoding="utf-8")
         os.replace(aside, out)
         os.replace(card, out.with_suffix(".md"))
+    if not fitted.interrupted:
+        kept.clear()
     return Built(metadata, corpora, figures, len(content), fitted.interrupted)
+
+
+def kept_folder(out: Path) -> Path:
+    """Where a build that is cut off leaves its finished trainings."""
+    return out.with_name(f"{out.name}.trained")
 
 
 def _read(
@@ -205,70 +188,6 @@ def _check_heard(part: Part, heard: Mapping[Utterance, Example]) -> None:
             raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
 
 
-def _fit(
-    part: Part,
-    heard: dict[Utterance, Example],
-    unlabelled: Sequence[Example],
-    labels: Sequence[str],
-    features: FeatureSettings,
-    recipe: Recipe,
-    observer: TrainingObserver,
-) -> Fitted:
-    """Trains on a part's training speakers, and fits the temperatures on its validation speakers."""
-    # Silence teaches nothing; where nothing is learnt it stays, to count as wrong.
-    given = [heard[item] for item in part.training if item in heard]
-    training = [example for example in given if example.has_speech]
-    validation = [heard[item] for item in part.validation if item in heard]
-    normalisation = fit_normalisation(training, features)
-    effects = fit_effects(training, len(labels), features, normalisation)
-    lines = fit_lines(training, features, recipe.seed)
-    windower = Windower(features, normalisation, features.frames_in(recipe.window))
-    settings = TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)
-    lessons = {}
-    if recipe.teacher:
-        observer.stage(f"{part.name}: lessons", 1)
-        lessons = lessons_of(training, unlabelled, len(labels), recipe.seed)
-        observer.step()
-    trained = train(
-        _balanced(training),
-        [example for example in lessons if not example.is_labelled],
-        windower,
-        effects,
-        settings,
-        _network_settings(recipe),
-        lessons,
-        name=part.name,
-        observer=observer,
-    )
-    if not trained.history:
-        raise KeyboardInterrupt
-
-    shape = tf.TensorSpec((None, *trained.network.input_shape[1:]), tf.float32)
-    graph = tf.function(partial(trained.network, training=False), input_signature=[shape])
-
-    def run(inputs: FloatArray) -> FloatArray:
-        return np.asarray(graph(tf.constant(inputs)))
-
-    known = {example.utterance.corpus for example in training}
-    listener = Listener(
-        run, features, windower.length, normalisation, effects, lines, uncalibrated(labels, known)
-    )
-    listener = calibrate(listener, validation)
-    silent = len(given) - len(training)
-    return Fitted(trained.network, listener, len(trained.history), trained.interrupted, silent)
-
-
-def _network_settings(recipe: Recipe) -> NetworkSettings:
-    return TAUGHT if recipe.teacher else NetworkSettings()
-
-
-def _balanced(examples: Sequence[Example]) -> list[Example]:
-    """The examples, twice those of corpora that are small beside the largest."""
-    clips = Counter(example.utterance.corpus for example in examples)
-    small = {corpus for corpus, count in clips.items() if count < max(clips.values()) / _SMALL}
-    return [example for example in examples for _ in range(1 + (example.utterance.corpus in small))]
-
-
 def _converted(network: tf.keras.Model) -> bytes:
     flatbuffer = convert(network)
     check_operators(flatbuffer)
@@ -301,11 +220,7 @@ def _metadata(
             "skipped": {**skipped, **({"no_speech": fitted.silent} if fitted.silent else {})},
             "split": part.speakers,
             "command": asdict(recipe),
-            "training": {
-                **asdict(TrainingSettings(epochs=recipe.epochs, seed=recipe.seed)),
-                **asdict(_network_settings(recipe)),
-                "sessions": SESSIONS,
-            },
+            "training": recipe.describe(),
             "epochs": fitted.epochs,
             "interrupted": fitted.interrupted,
             "parameters": int(fitted.network.count_params()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,11 +61,10 @@ class TrainingObserver(Observer, Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """The network with its last weights, and how it got there."""
+    """The network's last weights, and how it got there."""
 
-    network: tf.keras.Model
+    weights: list[FloatArray]
     history: tuple[Epoch, ...]
-    interrupted: bool
 
 
 def train(
@@ -92,8 +92,7 @@ def train(
     classes = len(effects.level)
     tf.keras.utils.set_random_seed(settings.seed)
     random = np.random.default_rng(settings.seed)
-    shape = (windower.settings, windower.length, classes, network_settings)
-    network = build_network(*shape, unroll=True)
+    network = build_network(windower.settings, windower.length, classes, network_settings, unroll=True)
     size = settings.batch_of(len(training))
     more = min(len(unlabelled), int(_UNLABELLED * len(training)))
     steps = settings.epochs * max(1, (len(training) + more) // size)
@@ -137,8 +136,7 @@ def train(
     calls = CallSampler([*training, *unlabelled], effects, windower.normalisation)
     history: list[Epoch] = []
     weights = network.get_weights()
-    interrupted = False
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         for number in range(1, settings.epochs + 1):
             losses = []
             chosen = [unlabelled[row] for row in random.choice(len(unlabelled), more, replace=False)]
@@ -149,11 +147,7 @@ def train(
             history.append(Epoch(number, float(np.mean(losses))))
             weights = network.get_weights()
             observer.epoch(history[-1])
-    except KeyboardInterrupt:
-        interrupted = True
-    looped = build_network(*shape)
-    looped.set_weights(weights)
-    return Training(looped, tuple(history), interrupted)
+    return Training(weights, tuple(history))
 
 
 @dataclass(frozen=True)

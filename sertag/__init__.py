@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sertag.timeline import Timeline
 
 __all__ = ["Tagger", "Timeline"]
-__version__ = "0.17.0"
+__version__ = "0.18.0"
 
 _HOMES = {"Tagger": "sertag.tagger", "Timeline": "sertag.timeline"}
 

@@ -56,9 +56,9 @@ EVERY_LINE = KnownLines(
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Waits for what must come within half a minute."""
-    deadline = time.monotonic() + 30
+def wait_until(condition: Callable[[], object], *, seconds: float = 30) -> None:
+    """Waits for what must come."""
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -170,16 +170,40 @@ def test_a_random_split_says_that_its_voices_are_known(corpus: Path, tmp_path: P
     assert "precision" not in card
 
 
+def test_a_build_that_was_cut_off_goes_on(corpus: Path, tmp_path: Path) -> None:
+    out, whole = tmp_path / "cut.tflite", tmp_path / "whole.tflite"
+    kept = tmp_path / "cut.tflite.trained"
+
+    def command(out: Path) -> list[str | Path]:
+        options = ["--epochs", "2", "--protocol", "random"]
+        return [sys.executable, "-c", _ANNOUNCING, corpus, "--out", out, *options]
+
+    with subprocess.Popen(command(out), stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        wait_until(lambda: list(kept.glob("*.npz")), seconds=120)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not out.exists()
+    goes_on, uncut = (
+        subprocess.run(command(path), capture_output=True, text=True, check=False) for path in (out, whole)
+    )
+    assert (goes_on.returncode, uncut.returncode) == (0, 0)
+    # Of two trainings, one with the test's recordings left out and one with all, only the second is left.
+    assert uncut.stdout.count(_OVER) == 2 * 2
+    assert goes_on.stdout.count(_OVER) == 2
+    assert not kept.exists()
+    first, second = (Tagger(str(path)).model.metadata.about["accuracy"] for path in (out, whole))
+    assert first == second
+
+
 def test_ctrl_c_keeps_the_weights(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "part.tflite"
     process = subprocess.Popen(
-        [sys.executable, "-c", _ANNOUNCING, corpus, out],
+        [sys.executable, "-c", _ANNOUNCING, corpus, "--out", out, "--epochs", "5000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "an epoch is over\n"
+    assert process.stdout.readline() == _OVER
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=120)
@@ -192,12 +216,13 @@ def test_ctrl_c_keeps_the_weights(corpus: Path, tmp_path: Path) -> None:
 
 
 # The real command line, which also says when an epoch is over.
+_OVER = "an epoch is over\n"
 _ANNOUNCING = """
 import sys
 from sertag.cli import build_progress, main
 def epoch(self, epoch): print("an epoch is over", flush=True)
 build_progress.BuildProgress.epoch = epoch
-sys.argv = ["sertag", "build-model", sys.argv[1], "--out", sys.argv[2], "--epochs", "5000"]
+sys.argv = ["sertag", "build-model", *sys.argv[1:]]
 main()
 """
 

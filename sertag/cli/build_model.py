@@ -62,7 +62,9 @@ def build_model(
     Corpora are CREMA-D, EMO-DB, RAVDESS, SAVEE and TESS, known by their file names, or your own: folders
     emotion/speaker, or a CSV with file, emotion, speaker (and, if you like, sex and age). CREMA-D's tables
     VideoDemographics.csv and tabulatedVotes.csv are read where they lie among them. Needs the extra
-    "build". Ctrl-C ends the training; the weights of the last whole epoch are converted.
+    "build". Ctrl-C ends the training; the weights of the last whole epoch are converted. Of a protocol with
+    several trainings those that are finished are kept beside M.tflite until it is: after a power cut the same
+    command goes on after the last of them.
     """
     if out.suffix != ".tflite":
         raise UsageError(f"--out {out}: a model's name ends in .tflite")
@@ -95,8 +97,9 @@ def build_model(
             raise UsageError(
                 f"--teacher needs a speech encoder ({error}): pip install 'sertag[teacher]'"
             ) from None
-    from model_build.build import Recipe, build
+    from model_build.build import build, kept_folder
     from model_build.protocol import DESCRIPTIONS
+    from model_build.recipe import Recipe
     from sertag.cli.build_progress import BuildProgress
     from sertag.cli.evaluate import print_figures
 
@@ -105,7 +108,9 @@ def build_model(
         try:
             built = build(corpora, out, recipe, progress, unlabelled)
         except KeyboardInterrupt:
-            raise InterruptedRunError("interrupted; nothing was written") from None
+            goes_on = "; the same command goes on after the last finished training"
+            kept = goes_on if kept_folder(out).is_dir() else ""
+            raise InterruptedRunError(f"interrupted; nothing was written{kept}") from None
     print_figures(
         [(corpus.corpus, corpus.evaluations) for corpus in built.figures.corpora],
         DESCRIPTIONS[protocol.value],
