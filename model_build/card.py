@@ -67,7 +67,7 @@ def _accuracy(figures: Figures) -> Iterator[str]:
     yield "largest duration-weighted mean probability among the corpus's labels; a clip without a window of"
     yield "speech counts as wrong. *One clip*: every clip a recording of its own. *Call-adapted*: all clips"
     yield "of a speaker as one call. *Telephone*: through 8 kHz mu-law. *Noise*: each speaker"
-    yield f"in one of eight noises, from hiss to rumble, {NOISE_SNR:g} dB below in the telephone's band."
+    yield f"in one of eight noises, from hiss to rumble, {NOISE_SNR:g} dB below what is said on average."
     yield ""
     yield "| corpus | | | UAR | accuracy | ECE | Brier | clips | speakers |"
     yield "| --- | --- | --- | --- | --- | ---: | --- | ---: | ---: |"

@@ -21,8 +21,11 @@ from sertag.windows import FrameWindow, WindowStream
 CLEAR, BY_TELEPHONE, IN_NOISE = "clean", "telephone", "noise"
 CONDITIONS = (CLEAR, BY_TELEPHONE, IN_NOISE)
 """What figures are told of: clips as they are, through 8 kHz mu-law, and in noise."""
-NOISE_SNR = 10.0
-"""How far that noise lies below the voice, in dB, in the telephone's band."""
+NOISE_SNR = 20.0
+"""How far that noise lies below what a speaker says on average, in dB, in the telephone's band.
+
+Soft clips are nearer to it: at 10 dB more than half of some speakers' are lost in it.
+"""
 ONE_CLIP, ADAPTED = "one clip", "call-adapted"
 MODES = (ONE_CLIP, ADAPTED)
 """Every clip as a recording of its own; all clips of a speaker as one call."""

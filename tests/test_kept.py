@@ -22,7 +22,7 @@ def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
     kept = KeptNetworks(folder, {"epochs": 2})
     assert kept.weights(PART) is None
     kept.clear()
-    many = [*WEIGHTS, *(np.float32([number]) for number in range(20))]
+    many = [np.full(2, number, dtype=np.float32) for number in range(22)]
     kept.keep(PART, many)
     found = KeptNetworks(folder, {"epochs": 2}).weights(PART)
     assert found is not None
