@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterator
 
 from model_build.corpora import own
+from model_build.dataset import NOISE_SNR
 from model_build.evaluate import ANGRY
 from model_build.figures import CorpusFigures, Figures
 from model_build.metrics import Interval
-from model_build.predict import CLEAR, MODES, NOISE_SNR, ONE_CLIP
+from model_build.predict import CLEAR, MODES, ONE_CLIP
 from model_build.protocol import DESCRIPTIONS
 from model_build.simulate import MIXES, SECONDS
 from sertag.metadata import ModelMetadata

@@ -20,7 +20,7 @@ import soxr
 
 from model_build.augment import TELEPHONE_RATE, augment, vary_speaker
 from model_build.corpora import Utterance
-from model_build.noise import in_noise
+from model_build.noise import in_noise, in_unheard_noise
 from sertag.adaptation import Call
 from sertag.audio import AudioReader
 from sertag.call_statistics import CallStatistics
@@ -38,6 +38,12 @@ CLEAN, TELEPHONE, FIRST_SESSION = 0, 1, 2
 
 UNKNOWN = -1
 """The class of an example that nobody has labelled."""
+
+NOISE_SNR = 20.0
+"""How far the noise to be measured in lies below what a speaker says on average.
+
+In dB, in the telephone's band. Soft clips are nearer to it: at 10 dB many of some speakers' are lost in it.
+"""
 
 _SESSION_CLIPS = 200
 
@@ -74,12 +80,14 @@ class Take:
 class Example:
     """An utterance with its class and its takes; one speaker's takes of the same number share a line.
 
-    Of what is not labelled the class is not known yet: ``UNKNOWN``.
+    Of what is not labelled the class is not known yet: ``UNKNOWN``. ``noisy`` is a take to be measured with,
+    in noise that no training hears; there is none of what nobody labelled, nor where nothing is said.
     """
 
     utterance: Utterance
     target: int
     takes: tuple[Take, ...]
+    noisy: Take | None = None
 
     @property
     def is_labelled(self) -> bool:
@@ -122,6 +130,7 @@ def make_examples(
         speakers = list(clips)
         groups += [speakers[at : at + _SESSION_CLIPS] for at in range(0, len(speakers), _SESSION_CLIPS)]
     seeds = np.random.SeedSequence(seed).spawn(len(groups))
+    noises = _numbers(groups)
     work = partial(_takes, settings=settings, sessions=sessions, teacher=teacher)
     # Started afresh, not forked: a fork of a process that runs TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
@@ -130,14 +139,14 @@ def make_examples(
     with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore) as pool:
         try:
             with _ctrl_c_held_back():
-                done = pool.map(work, groups, seeds)
+                done = pool.map(work, groups, seeds, noises)
             for group, results in zip(groups, done, strict=True):
-                for utterance, takes in zip(group, results, strict=True):
-                    if isinstance(takes, RecordingError):
-                        yield takes
+                for utterance, result in zip(group, results, strict=True):
+                    if isinstance(result, RecordingError):
+                        yield result
                     else:
                         target = labels.index(utterance.emotion) if utterance.emotion else UNKNOWN
-                        yield Example(utterance, target, takes)
+                        yield Example(utterance, target, *result)
         except BaseException:
             # Whoever stops does not wait for a speaker to be done.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -159,14 +168,24 @@ def _ctrl_c_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _numbers(groups: Sequence[Sequence[Utterance]]) -> list[int]:
+    """Which of its corpus's speakers each group is of."""
+    speakers: dict[str, dict[str, int]] = {}
+    for first, *_ in groups:
+        of_corpus = speakers.setdefault(first.corpus, {})
+        of_corpus.setdefault(first.speaker, len(of_corpus))
+    return [speakers[first.corpus][first.speaker] for first, *_ in groups]
+
+
 def _takes(
     group: Sequence[Utterance],
     seed: np.random.SeedSequence,
+    noise: int,
     *,
     settings: FeatureSettings,
     sessions: int,
     teacher: bool,
-) -> list[tuple[Take, ...] | RecordingError]:
+) -> list[tuple[tuple[Take, ...], Take | None] | RecordingError]:
     decoded = [_samples(utterance, settings.sample_rate) for utterance in group]
     clips = [samples for samples in decoded if not isinstance(samples, RecordingError)]
     random = np.random.default_rng(seed)
@@ -178,8 +197,27 @@ def _takes(
         *takes[:FIRST_SESSION],
         *(_in_noise(session, settings, random) for session in takes[FIRST_SESSION:]),
     ]
-    of_clips = zip(*takes, strict=True)
+    noisy = _noisy_takes(clips, takes[CLEAN], settings, noise) if group[0].emotion else [None] * len(clips)
+    of_clips = zip(zip(*takes, strict=True), noisy, strict=True)
     return [samples if isinstance(samples, RecordingError) else next(of_clips) for samples in decoded]
+
+
+def _noisy_takes(
+    clips: Sequence[FloatArray], clean: Sequence[Take], settings: FeatureSettings, noise: int
+) -> Sequence[Take | None]:
+    """A speaker's clips in noise to be measured in.
+
+    Args:
+        clips: samples.
+        clean: their takes.
+        settings: of the features.
+        noise: which.
+    """
+    if not any(take.speech.any() for take in clean):
+        return [None] * len(clips)
+    spoken = np.concatenate([take.frames[take.speech] for take in clean])
+    noisy = in_unheard_noise(clips, spoken, settings, noise, NOISE_SNR)
+    return [Take.of(samples, settings) for samples in noisy]
 
 
 def _in_noise(session: list[Take], settings: FeatureSettings, random: np.random.Generator) -> list[Take]:

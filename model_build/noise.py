@@ -1,4 +1,4 @@
-"""Noise in a session whose frames are there already.
+"""Noise: in a training session whose frames are there already, and in clips to measure in.
 
 Powers of sounds that have nothing to do with each other add up, and so do their frames: but for a decibel
 that phases do by chance, the mel bands are those of the mixture. So a teacher can hear a session without the
@@ -8,7 +8,6 @@ noise that its student hears it in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -33,15 +32,8 @@ _PITCHED_HZ = 2_000.0
 _LINE = 200.0, 3_500.0
 _HIGH_HZ, _NOTHING = 4_500.0, -115.0
 """A telephone leaves no more than so many dB above so many Hz."""
-
-
-@dataclass(frozen=True)
-class _Noise:
-    """Frames of a noise as a microphone, a telephone, and one without bass hear it; their level is 0 dB."""
-
-    wide: FloatArray
-    narrow: FloatArray
-    without_bass: FloatArray
+_WIDE = -1
+"""Which of a noise's lines a microphone is."""
 
 
 def in_noise(
@@ -63,47 +55,43 @@ def in_noise(
     kind, number = divmod(int(random.integers(len(_KINDS) * _PIECES)), _PIECES)
     noise = _piece(settings, kind, number)
     snr = random.uniform(_LOWEST_SNR, _HIGHEST_SNR)
-    return _mixed(frames, speech, settings, noise, snr, random)
+    spoken = np.concatenate([rows[flags] for rows, flags in zip(frames, speech, strict=True)])
+    sound = _chosen(noise, spoken, settings, random)
+    gain = _level(spoken[:, settings.level]) - snr
+    return [added(rows, _stretch(sound, len(rows), random), gain, settings) for rows in frames]
 
 
 def in_unheard_noise(
-    frames: Sequence[FloatArray],
-    speech: Sequence[BoolArray],
+    clips: Sequence[FloatArray],
+    spoken: FloatArray,
     settings: FeatureSettings,
     number: int,
     snr: float,
-) -> list[FloatArray] | None:
-    """The same in a noise that no training hears: another piece, of each kind in turn.
+) -> list[FloatArray]:
+    """A speaker's clips in a noise that no training hears: another piece, of each kind in turn.
 
     Args:
-        frames: of each clip, shape ``(n, settings.columns)``.
-        speech: which of them are speech, shape ``(n,)``.
-        settings: how they were made.
+        clips: their samples, 1-D, at the settings' rate.
+        spoken: frames of speech of all of them, shape ``(n, settings.columns)``.
+        settings: how these were made.
         number: which noise.
         snr: in dB, in the telephone's band, while somebody speaks.
     """
-    if not any(map(np.any, speech)):
-        return None
     turn, kind = divmod(number, len(_KINDS))
-    noise = _piece(settings, kind, _PIECES + turn % _PIECES)
-    return _mixed(frames, speech, settings, noise, snr, np.random.default_rng(number))
+    random = np.random.default_rng(number)
+    noise = _chosen(_sounds(settings, kind, _PIECES + turn % _PIECES), spoken, settings, random)
+    level = _level(frames_of(noise, settings)[:, settings.level])
+    gain = np.float32(10 ** ((_level(spoken[:, settings.level]) - snr - level) / 20))
+    return [clip + gain * _stretch(noise, len(clip), random) for clip in clips]
 
 
-def _mixed(
-    frames: Sequence[FloatArray],
-    speech: Sequence[BoolArray],
-    settings: FeatureSettings,
-    noise: _Noise,
-    snr: float,
-    random: np.random.Generator,
-) -> list[FloatArray]:
-    spoken = np.concatenate([rows[flags] for rows, flags in zip(frames, speech, strict=True)])
+def _chosen(
+    noise: tuple[FloatArray, ...], spoken: FloatArray, settings: FeatureSettings, random: np.random.Generator
+) -> FloatArray:
+    """A noise as whatever recorded what is spoken may have heard it."""
     high = spoken[:, : settings.mels][:, _bands(settings)[0] > _HIGH_HZ]
     # What records a call may hiss where the telephone itself leaves nothing.
-    lines = (noise.narrow, noise.without_bass, noise.wide)
-    sound = lines[int(random.integers(len(lines)))] if high.mean() < _NOTHING else noise.wide
-    gain = _level(spoken[:, settings.level]) - snr
-    return [added(rows, _stretch(sound, len(rows), random), gain, settings) for rows in frames]
+    return noise[int(random.integers(len(noise)))] if high.mean() < _NOTHING else noise[_WIDE]
 
 
 def added(frames: FloatArray, noise: FloatArray, gain: float, settings: FeatureSettings) -> FloatArray:
@@ -131,12 +119,16 @@ def added(frames: FloatArray, noise: FloatArray, gain: float, settings: FeatureS
 
 
 @cache
-def _piece(settings: FeatureSettings, kind: int, number: int) -> _Noise:
-    """Some seconds of a noise."""
+def _piece(settings: FeatureSettings, kind: int, number: int) -> tuple[FloatArray, ...]:
+    """Frames of some seconds of a noise, by line; their level is 0 dB."""
+    return tuple(_at_level_0(frames_of(line, settings), settings) for line in _sounds(settings, kind, number))
+
+
+def _sounds(settings: FeatureSettings, kind: int, number: int) -> tuple[FloatArray, ...]:
+    """Samples of a noise as a telephone hears it, one without bass, and (``_WIDE``) a microphone."""
     samples = _KINDS[kind](_SECONDS, settings.sample_rate, np.random.default_rng(number))
     wide = np.asarray(samples * (_RMS / np.sqrt(np.mean(samples**2) + 1e-20)), dtype=np.float32)
-    lines = wide, telephone(wide), telephone(band_passed(wide, *_LINE))
-    return _Noise(*(_at_level_0(frames_of(line, settings), settings) for line in lines))
+    return telephone(wide), telephone(band_passed(wide, *_LINE)), wide
 
 
 def _at_level_0(frames: FloatArray, settings: FeatureSettings) -> FloatArray:
@@ -167,6 +159,6 @@ def _energy(frames: DoubleArray, settings: FeatureSettings) -> DoubleArray:
 
 
 def _stretch(noise: FloatArray, length: int, random: np.random.Generator) -> FloatArray:
-    """So many frames of a noise, from anywhere on."""
+    """So many frames or samples of a noise, from anywhere on."""
     start = int(random.integers(len(noise)))
     return np.take(noise, range(start, start + length), axis=0, mode="wrap")

@@ -11,7 +11,6 @@ import numpy as np
 from model_build.corpora import Utterance
 from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker, call_of
 from model_build.metrics import IntArray
-from model_build.noise import in_unheard_noise
 from model_build.observer import Observer
 from sertag.listener import Calibration, CallLogits, Listener, call_probabilities, coverage
 from sertag.mix import softmax
@@ -21,11 +20,6 @@ from sertag.windows import FrameWindow, WindowStream
 CLEAR, BY_TELEPHONE, IN_NOISE = "clean", "telephone", "noise"
 CONDITIONS = (CLEAR, BY_TELEPHONE, IN_NOISE)
 """What figures are told of: clips as they are, through 8 kHz mu-law, and in noise."""
-NOISE_SNR = 20.0
-"""How far that noise lies below what a speaker says on average, in dB, in the telephone's band.
-
-Soft clips are nearer to it: at 10 dB more than half of some speakers' are lost in it.
-"""
 ONE_CLIP, ADAPTED = "one clip", "call-adapted"
 MODES = (ONE_CLIP, ADAPTED)
 """Every clip as a recording of its own; all clips of a speaker as one call."""
@@ -199,15 +193,5 @@ def predict_all(
 
 
 def _noisy(examples: Sequence[Example]) -> list[Example]:
-    """The examples with clean takes in noise, of a kind for each speaker; by speaker."""
-    out = []
-    for number, (_, clips) in enumerate(sorted(by_speaker(examples).items())):
-        takes = [example.takes[CLEAN] for example in clips]
-        settings = takes[0].statistics.settings
-        frames = in_unheard_noise(
-            [take.frames for take in takes], [take.speech for take in takes], settings, number, NOISE_SNR
-        )
-        if frames is not None:
-            takes = [take.replaced(rows, settings) for take, rows in zip(takes, frames, strict=True)]
-        out += [replace(example, takes=(take,)) for example, take in zip(clips, takes, strict=True)]
-    return out
+    """The examples with their takes in noise alone; clean ones where there is no other."""
+    return [replace(example, takes=(example.noisy or example.takes[CLEAN],)) for example in examples]

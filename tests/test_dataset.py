@@ -8,11 +8,22 @@ import pytest
 import soxr
 
 from model_build.corpora import Utterance, read_corpora
-from model_build.dataset import CLEAN, FIRST_SESSION, TELEPHONE, Example, Take, Windower, make_examples
+from model_build.dataset import (
+    CLEAN,
+    FIRST_SESSION,
+    TELEPHONE,
+    Example,
+    Take,
+    Windower,
+    _noisy_takes,
+    make_examples,
+)
+from model_build.scenes import at_level
 from sertag.adaptation import Call
 from sertag.errors import RecordingError
 from sertag.features import mel_filters
 from sertag.normalisation import Normalisation
+from sertag.speech import speech_frames
 from sertag.types import FloatArray
 
 from conftest import SETTINGS, made_take, voice, write
@@ -101,6 +112,51 @@ def test_a_telephone_take_has_nothing_above_4_khz(made: dict[str, Example]) -> N
         clean, telephone = (example.takes[take].frames for take in (CLEAN, TELEPHONE))
         assert telephone[:, above].mean() < clean[:, above].mean() - 25
         np.testing.assert_allclose(telephone[:, 5:30].mean(), clean[:, 5:30].mean(), atol=3)
+
+
+def test_a_take_to_be_measured_in_noise_is_what_a_file_of_it_would_give(
+    utterances: tuple[Utterance, ...], made: dict[str, Example]
+) -> None:
+    gains = []
+    for name, example in made.items():
+        assert example.noisy is not None
+        bands = slice(0, SETTINGS.mels)
+        clean, noisy = example.takes[CLEAN].frames[:, bands], example.noisy.frames[:, bands]
+        assert noisy.shape == clean.shape
+        assert noisy.mean() > clean.mean(), name
+        gains.append(noisy.mean(axis=0) - clean.mean(axis=0))
+    # Each speaker is in a noise of his own.
+    same = np.abs(gains[0] - gains[1]).mean()
+    assert same < np.abs(gains[0] - gains[-1]).mean()
+    # Whatever the seed, and alone as well.
+    others = [found for found in examples(utterances, seed=1) if isinstance(found, Example)]
+    for found in others:
+        known = made[found.utterance.path.stem].noisy
+        assert known is not None
+        assert found.noisy is not None
+        assert np.array_equal(known.frames, found.noisy.frames)
+        assert np.array_equal(known.speech, found.noisy.speech)
+
+
+def test_a_soft_clip_in_noise_is_looked_at_twice() -> None:
+    loud = at_level(voice(2.0, pitch=120.0), -20.0)
+    soft = at_level(voice(2.0, pitch=120.0, seed=1), -46.0)
+    clean = [Take.of(clip, SETTINGS) for clip in (loud, soft)]
+    twice = 0
+    for noise in range(8):
+        _, noisy = _noisy_takes([loud, soft], clean, SETTINGS, noise)
+        assert noisy is not None
+        once = speech_frames(noisy.frames, SETTINGS)
+        assert np.all(noisy.speech >= once)
+        twice += noisy.speech.sum() > once.sum()
+    assert twice
+
+
+def test_what_nobody_labelled_is_not_measured(utterances: tuple[Utterance, ...]) -> None:
+    unlabelled = [replace(utterance, emotion="") for utterance in utterances]
+    assert all(found.noisy is None for found in examples(unlabelled) if isinstance(found, Example))
+    silent = np.zeros(32_000, dtype=np.float32)
+    assert _noisy_takes([silent], [Take.of(silent, SETTINGS)], SETTINGS, 0) == [None]
 
 
 def test_a_session_has_one_line(made: dict[str, Example]) -> None:
