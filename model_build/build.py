@@ -25,8 +25,10 @@ from model_build.protocol import Part, parts_of
 from model_build.recipe import SESSIONS, Recipe
 from model_build.train import TrainingObserver
 from sertag import __version__
+from sertag.engines.local import processors
 from sertag.errors import RecordingError, UsageError
 from sertag.features import FeatureSettings
+from sertag.files import sync_folder
 from sertag.labels import VALENCE, in_order
 from sertag.metadata import ModelMetadata, pack
 from sertag.model import Model
@@ -133,11 +135,7 @@ def build(
         measured = {"interpreters": check_runs(aside), "accuracy": figures.summary()}
         metadata = replace(metadata, about={**metadata.about, **measured})
         content = pack(network, metadata)
-        aside.write_bytes(content)
-        card = Path(folder, "card.md")
-        card.write_text(model_card(metadata, figures, len(content)), encoding="utf-8")
-        os.replace(aside, out)
-        os.replace(card, out.with_suffix(".md"))
+        _publish(out, content, model_card(metadata, figures, len(content)), Path(folder))
     if not fitted.interrupted:
         kept.clear()
     return Built(metadata, corpora, figures, len(content), fitted.interrupted)
@@ -165,7 +163,7 @@ def _read(
         features,
         sessions=SESSIONS,
         seed=recipe.seed,
-        workers=os.cpu_count() or 1,
+        workers=processors(),
         teacher=recipe.teacher,
     ):
         if isinstance(result, RecordingError):
@@ -186,6 +184,19 @@ def _check_heard(part: Part, heard: Mapping[Utterance, Example]) -> None:
         side = getattr(part, name)
         if side and not any(item in heard and heard[item].has_speech for item in side):
             raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
+
+
+def _publish(out: Path, content: bytes, card: str, folder: Path) -> None:
+    """Puts a model and its card in their places; when it returns, they are on the disk itself."""
+    files = {out: content, out.with_suffix(".md"): card.encode("utf-8", "backslashreplace")}
+    for path, written in files.items():
+        with open(folder / path.name, "wb") as file:
+            file.write(written)
+            file.flush()
+            os.fsync(file.fileno())
+    for path in files:
+        os.replace(folder / path.name, path)
+    sync_folder(out.absolute().parent)
 
 
 def _converted(network: tf.keras.Model) -> bytes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import multiprocessing
 import signal
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial, reduce
@@ -24,7 +26,7 @@ from model_build.noise import in_noise, in_unheard_noise
 from sertag.adaptation import Call
 from sertag.audio import AudioReader
 from sertag.call_statistics import CallStatistics
-from sertag.errors import RecordingError
+from sertag.errors import RecordingError, SertagError
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
 from sertag.speech import clip_speech, speech_frames
@@ -123,6 +125,9 @@ def make_examples(
 
     Yields:
         An example, or the reason why the recording gives none, per utterance.
+
+    Raises:
+        SertagError: ``no_worker`` where a process is killed.
     """
     ordered = sorted(utterances, key=lambda utterance: (utterance.speaker, str(utterance.path)))
     groups = []
@@ -139,17 +144,23 @@ def make_examples(
     with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore) as pool:
         try:
             with _ctrl_c_held_back():
-                done = pool.map(work, groups, seeds, noises)
-            for group, results in zip(groups, done, strict=True):
-                for utterance, result in zip(group, results, strict=True):
+                # Not by map, which cancels what is to come, and over that pools stumble that lose a worker.
+                jobs = zip(groups, seeds, noises, strict=True)
+                futures = deque(pool.submit(work, *job) for job in jobs)
+            for group in groups:
+                for utterance, result in zip(group, futures.popleft().result(), strict=True):
                     if isinstance(result, RecordingError):
                         yield result
                     else:
                         target = labels.index(utterance.emotion) if utterance.emotion else UNKNOWN
                         yield Example(utterance, target, *result)
+        except BrokenProcessPool:
+            raise SertagError(
+                "no_worker",
+                f"one of {workers} processes that read recordings was killed; is memory short?",
+            ) from None
         except BaseException:
             # Whoever stops does not wait for a speaker to be done.
-            pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
                 worker.terminate()
             raise

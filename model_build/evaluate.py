@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from model_build.metrics import (
 )
 from model_build.observer import Observer
 from model_build.predict import CONDITIONS, MODES, Predictions, predict_all
+from sertag.engines.local import processors
 from sertag.errors import RecordingError, UsageError
 from sertag.model import Model
 
@@ -133,7 +133,7 @@ def evaluate_corpora(model: Model, corpora: Corpora, observer: Observer) -> list
         examples = []
         observer.stage(f"reading {corpus.name}", len(usable))
         for result in make_examples(
-            usable, metadata.labels, metadata.features, sessions=0, seed=0, workers=os.cpu_count() or 1
+            usable, metadata.labels, metadata.features, sessions=0, seed=0, workers=processors()
         ):
             observer.step()
             if isinstance(result, RecordingError):

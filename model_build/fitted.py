@@ -40,8 +40,9 @@ class Fitted:
     silent: int
 
     def calibrated(self, calibration: Calibration) -> Fitted:
-        """The same with other temperatures."""
-        return replace(self, listener=replace(self.listener, calibration=calibration))
+        """The same with other temperatures and usual answers; what foreign lines add is the network's own."""
+        own = replace(calibration, foreign=self.listener.calibration.foreign)
+        return replace(self, listener=replace(self.listener, calibration=own))
 
 
 def fit_part(

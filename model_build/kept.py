@@ -5,12 +5,13 @@ A training takes the better part of an hour, and protocols have several.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ class KeptNetworks:
     def __init__(self, folder: Path, build: Mapping[str, object]) -> None:
         self._folder = folder
         self._build = build
+        self._own: set[Path] = set()
 
     def weights(self, part: Part) -> list[FloatArray] | None:
         """The weights of a part's network, None where it is not trained yet."""
@@ -42,21 +44,34 @@ class KeptNetworks:
             return None
 
     def keep(self, part: Part, weights: Sequence[FloatArray]) -> None:
-        """Writes the weights of a part's network; after a power cut they are there whole, or not at all."""
-        self._folder.mkdir(exist_ok=True)
+        """Writes the weights of a part's network; after a power cut they are there whole, or not at all.
+
+        Where they cannot be written, the build goes on with what it has.
+        """
         file = self._file(part)
         unfinished = file.with_suffix(".part")
-        with open(unfinished, "wb") as stream:
-            np.savez(stream, *weights)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(unfinished, file)
+        self._own.add(unfinished)
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(exist_ok=True)
+            with open(unfinished, "wb") as stream:
+                np.savez(stream, *weights)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(unfinished, file)
 
     def clear(self) -> None:
-        """Removes the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Removes this build's networks, and the folder if no other's are in it."""
+        with contextlib.suppress(OSError):
+            for file in self._own:
+                file.unlink(missing_ok=True)
+            self._folder.rmdir()
 
     def _file(self, part: Part) -> Path:
-        clips = sorted([item.corpus, item.speaker, item.path.name] for item in part.training)
+        """Where a part's weights are; what is known of its clips teaches, beside their samples."""
+        clips = sorted(
+            json.dumps({**asdict(item), "path": item.path.name}, sort_keys=True) for item in part.training
+        )
         told = json.dumps({"build": self._build, "training": clips}, sort_keys=True)
-        return self._folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.npz"
+        file = self._folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.npz"
+        self._own.add(file)
+        return file

@@ -56,7 +56,7 @@ class Predictions:
     @cached_property
     def predicted(self) -> IntArray:
         """The labels of the largest probability; behind the last label where nobody was heard."""
-        return np.where(self.heard, np.argmax(self.probabilities, axis=1), len(self.labels))
+        return answers(self.probabilities)
 
     @property
     def heard(self) -> np.ndarray:  # type: ignore[type-arg]
@@ -88,6 +88,12 @@ class Predictions:
             tuple(self.utterances[row] for row in rows),
             np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 0),
         )
+
+
+def answers(probabilities: DoubleArray) -> IntArray:
+    """The labels of the largest probability ``(clips,)``; behind the last where nobody was heard."""
+    labels = probabilities.shape[1]
+    return np.where(probabilities.any(axis=1), np.argmax(probabilities, axis=1), labels)
 
 
 def windows_of(take: Take, length: int) -> list[FrameWindow]:

@@ -13,7 +13,7 @@ import numpy as np
 from model_build.dataset import CLEAN, Example, Take, by_speaker
 from model_build.metrics import IntArray, Interval, difference, uar
 from model_build.observer import Observer
-from model_build.predict import listen, probabilities_alone, probabilities_of
+from model_build.predict import answers, listen, probabilities_alone, probabilities_of
 from sertag.call_statistics import CallStatistics
 from sertag.listener import Listener
 from sertag.types import FloatArray
@@ -133,8 +133,8 @@ def _listen(listener: Listener, drawn: Sequence[tuple[int, Take]], speaker: str)
     alone = probabilities_alone(listen(listener, clips, adapted=False), calibration.alone)
     return CallClips(
         np.array([target for target, _ in drawn]),
-        np.argmax(adapted, axis=1),
-        np.argmax(alone, axis=1),
+        answers(adapted),
+        answers(alone),
         (speaker,) * len(drawn),
     )
 

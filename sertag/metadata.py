@@ -28,7 +28,9 @@ from sertag.types import DoubleArray
 SCHEMA = "sertag-model/12"
 
 _ENTRY = "sertag.json"
-_LARGEST = 256 * 1024
+_LARGEST = 4 * 2**20
+"""Room for the names of a hundred thousand speakers."""
+LONGEST_NAME = 100
 _SMALLEST, _GREATEST = 1e-3, 1e3
 """Bounds of what normalises the inputs, which are decibels and octaves, and of the temperatures below 1."""
 _GREATEST_EFFECT = 50.0
@@ -91,7 +93,7 @@ def pack(network: bytes, metadata: ModelMetadata) -> bytes:
         "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()},
         "about": metadata.about,
     }
-    text = json.dumps(document, indent=1, ensure_ascii=False).encode()
+    text = json.dumps(document, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
     if len(text) > _LARGEST:
         raise ValueError(f"metadata of {len(text)} bytes are more than {_LARGEST}")
     file = io.BytesIO(network)
@@ -113,7 +115,7 @@ def unpack(content: bytes, path: Path) -> tuple[bytes, ModelMetadata]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entry = archive.getinfo(_ENTRY)
             if entry.file_size > _LARGEST:
-                raise ModelError(f"{path}: its metadata are larger than {_LARGEST // 1024} KiB")
+                raise ModelError(f"{path}: its metadata are larger than {_LARGEST // 2**20} MiB")
             document = json.loads(archive.read(entry))
     except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, EOFError, OSError) as error:
         raise ModelError(
@@ -210,6 +212,6 @@ def _numbers(value: Any, shape: tuple[int, ...], most: float, what: str) -> Doub
 
 
 def _text(value: Any, what: str) -> str:
-    if not (isinstance(value, str) and value.isprintable() and 0 < len(value) <= 100):
+    if not (isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_NAME):
         raise ValueError(what)
     return value

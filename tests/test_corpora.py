@@ -277,7 +277,7 @@ def test_unlabelled_voices_lie_in_folders_of_collections(tmp_path: Path) -> None
     for name in ("play/b/2.wav", "play/b/1.mp3", "play/a/3.wav", "radio/x/1.wav", "radio/.cache/1.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    (tmp_path / "play/LICENCE").write_text("CC0, by nobody\nand more\n")
+    (tmp_path / "play/LICENCE").write_bytes(b"CC0, by nobody\nand m\xf6re\n")
     play, radio = read_unlabelled(tmp_path).corpora
     assert (play.name, play.licence, radio.name) == ("play", "CC0, by nobody", "radio")
     assert radio.licence == "licence not stated"

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,18 @@ from model_build.dataset import CLEAN, Example, make_examples
 from model_build.evaluate import Evaluation
 from model_build.predict import CONDITIONS, MODES, predict
 from sertag import Tagger
+from sertag.engines.local import processors
 
-from conftest import Cli, voice, write
+from conftest import SERTAG, Cli, voice, wait_until, write
+
+_BUSY = 1.5
+"""A worker that took so many seconds of a processor is done with starting."""
+
+
+def _seconds(process: int) -> float:
+    """What a process took of a processor until now."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +65,51 @@ def test_figures_of_every_corpus(cli: Cli, corpus: Path) -> None:
     assert "telephone" in table
     assert "call-adapted" in table
     assert "CREMA-D: 2 clips left out: the model was trained on the speaker" in table
+
+
+@pytest.mark.parametrize(
+    ("signal_", "group", "status", "line"),
+    [
+        (
+            signal.SIGKILL,
+            False,
+            1,
+            "sertag: one of {workers} processes that read recordings was killed; is memo",
+        ),
+        (signal.SIGINT, True, 130, "sertag: interrupted"),
+    ],
+)
+def test_one_clear_line_where_reading_ends_early(
+    tmp_path: Path, signal_: signal.Signals, group: bool, status: int, line: str
+) -> None:
+    for actor in range(1, 25):
+        for take in range(1, 9):
+            name = f"03-01-05-0{take % 2 + 1}-0{take // 4 + 1}-0{take // 2 % 2 + 1}-{actor:02d}"
+            write(tmp_path / f"{name}.flac", voice(4.0, seed=take))
+    process = subprocess.Popen(
+        [SERTAG, "evaluate", "default", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+
+    def reading() -> list[int]:
+        """The workers, once one has read something."""
+        found = [int(child) for child in children.read_text().split()]
+        # The first is multiprocessing's own.
+        return [child for child in found[1:] if _seconds(child) > _BUSY]
+
+    wait_until(lambda: bool(reading()), seconds=60)
+    if group:
+        os.killpg(process.pid, signal_)
+    else:
+        os.kill(reading()[0], signal_)
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out) == (status, "")
+    assert errors.startswith(line.format(workers=processors()))
+    assert len(errors.splitlines()) == 1
 
 
 def test_what_was_left_out_is_said(cli: Cli, tmp_path: Path) -> None:

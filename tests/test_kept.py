@@ -43,6 +43,47 @@ def test_another_network_is_not(tmp_path: Path, build: dict[str, object], part: 
     assert KeptNetworks(tmp_path, build).weights(part) is None
 
 
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        replace(CLIPS[0], emotion="happy"),
+        replace(CLIPS[0], perceived="angry"),
+        replace(CLIPS[0], sex="female"),
+    ],
+)
+def test_what_is_known_of_its_clips_counts(tmp_path: Path, corrected: Utterance) -> None:
+    KeptNetworks(tmp_path, {}).keep(PART, WEIGHTS)
+    part = replace(PART, training=(corrected, *CLIPS[1:]))
+    assert KeptNetworks(tmp_path, {}).weights(part) is None
+    moved = tuple(replace(item, path=Path("elsewhere", item.path.name)) for item in CLIPS)
+    assert KeptNetworks(tmp_path, {}).weights(replace(PART, training=moved)) is not None
+
+
+def test_clearing_spares_the_networks_of_other_builds(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    other = KeptNetworks(folder, {"epochs": 3})
+    other.keep(PART, WEIGHTS)
+    own = KeptNetworks(folder, {"epochs": 2})
+    own.keep(PART, WEIGHTS)
+    found = KeptNetworks(folder, {"epochs": 2})
+    assert found.weights(PART) is not None
+    found.clear()
+    assert own.weights(PART) is None
+    assert other.weights(PART) is not None
+    other.clear()
+    assert not folder.exists()
+
+
+def test_where_nothing_can_be_kept_the_build_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.write_text("mine")
+    kept = KeptNetworks(folder, {})
+    kept.keep(PART, WEIGHTS)
+    assert kept.weights(PART) is None
+    kept.clear()
+    assert folder.read_text() == "mine"
+
+
 @pytest.mark.parametrize("size", [0, 10, 300])
 def test_half_a_file_is_none(tmp_path: Path, size: int) -> None:
     kept = KeptNetworks(tmp_path, {})

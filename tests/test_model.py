@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from sertag.errors import ModelError
 from sertag.interpreter import installed_packages
-from sertag.metadata import unpack
+from sertag.metadata import pack, unpack
 from sertag.mix import softmax
 from sertag.model import SHIPPED, Model
 from sertag.normalisation import VIEWS
@@ -84,6 +85,14 @@ def test_unzip_lists_the_metadata() -> None:
     network = DEFAULT.read_bytes()[: document["network"]["bytes"]]
     assert document["network"]["sha256"] == hashlib.sha256(network).hexdigest()
     assert document["labels"] == ["angry", "disgusted", "fearful", "happy", "neutral", "sad"]
+
+
+def test_metadata_hold_many_speakers_and_names_that_are_no_text(tmp_path: Path) -> None:
+    names = [f"caller {number:06d}" for number in range(50_000)] + ["caller \udcff", 'the "one" \\udcff']
+    split = {"training": names, "validation": [], "test": []}
+    network, _ = unpack(DEFAULT.read_bytes(), DEFAULT)
+    content = pack(network, replace(METADATA, about={**METADATA.about, "split": split}))
+    assert unpack(content, tmp_path)[1].about["split"] == split
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.tflite")), ids=lambda path: path.stem)

@@ -9,6 +9,7 @@ from model_build.dataset import CLEAN, TELEPHONE, Example, Take, by_speaker
 from model_build.predict import (
     ADAPTED,
     ONE_CLIP,
+    answers,
     listen,
     predict,
     predict_all,
@@ -144,6 +145,10 @@ def test_a_corpus_has_no_labels_but_its_own_to_choose_from() -> None:
     assert made.targets.tolist() == [example.target // 2 for example in CORPUS]
     alone = found.among("other")
     assert (alone.labels, alone.predicted.tolist()) == (("happy",), [0])
+
+
+def test_an_answer_to_silence_is_none_of_the_labels() -> None:
+    assert answers(np.array([[0.2, 0.8], [0.0, 0.0], [0.6, 0.4]])).tolist() == [1, 2, 0]
 
 
 def test_predictions_add_up() -> None:

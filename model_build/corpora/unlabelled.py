@@ -36,7 +36,7 @@ def read_collection(collection: Path) -> Iterator[Utterance]:
 def licence(collection: Path) -> str:
     """The licence of a collection."""
     try:
-        return (collection / "LICENCE").read_text(encoding="utf-8").splitlines()[0]
+        return (collection / "LICENCE").read_text(encoding="utf-8", errors="replace").splitlines()[0]
     except (OSError, IndexError):
         return "licence not stated"
 

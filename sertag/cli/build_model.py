@@ -66,8 +66,12 @@ def build_model(
     several trainings those that are finished are kept beside M.tflite until it is: after a power cut the same
     command goes on after the last of them.
     """
+    from sertag.metadata import LONGEST_NAME
+
     if out.suffix != ".tflite":
         raise UsageError(f"--out {out}: a model's name ends in .tflite")
+    if len(out.stem) > LONGEST_NAME or not out.stem.isprintable():
+        raise UsageError(f"--out {out}: a model's name has {LONGEST_NAME} printable characters at most")
     folder = out.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK) or out.is_dir():
         raise SertagError("output_failed", f"{out}: cannot be written; is its folder there, and yours?")
