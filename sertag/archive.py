@@ -106,7 +106,7 @@ def scan_to_stream(
     """
     stream = _Stream([writer, outputs], run)
     jobs = (Job(position, recording) for position, recording in enumerate(recordings))
-    _tag(jobs, engine, stream.put, fail_fast=fail_fast, observer=observer)
+    _tag(engine.run(jobs), stream.put, fail_fast=fail_fast, observer=observer)
     writer.finish(stream.totals)
     put_in_place(outputs.finish(stream.totals))
     return stream.totals
@@ -177,7 +177,8 @@ def scan_to_files(
             journal.hold(_watched(names, observer))
         while True:
             jobs = _jobs_left(find(), journal, observer)
-            _tag(jobs, engine, partial(_keep, journal), fail_fast=fail_fast, observer=observer)
+            results = engine.run(jobs, journal.settle)
+            _tag(results, partial(_keep, journal), fail_fast=fail_fast, observer=observer)
             try:
                 return _write(journal, destination, run, observer, adds=adds)
             except DamagedRecordError as error:
@@ -200,14 +201,13 @@ def _write(journal: Journal, destination: Destination, run: Run, observer: Obser
 
 
 def _tag(
-    jobs: Iterator[Job],
-    engine: LocalEngine,
+    results: Iterator[tuple[Job, Result]],
     put: Callable[[Job, Result], None],
     *,
     fail_fast: bool,
     observer: Observer,
 ) -> None:
-    for job, result in engine.run(jobs):
+    for job, result in results:
         put(job, result)
         observer.result(job.recording, result)
         _note(job.recording, result)

@@ -70,6 +70,7 @@ class Journal:
         self._adds = False
         self._asides: list[str] = []
         self._committed_at = time.monotonic()
+        self._unsafe = False
         with told(path):
             self._database = open_database(path)
             self._begin(settings, replaces)
@@ -106,10 +107,7 @@ class Journal:
     def put(
         self, position: int, recording: Recording, payload: bytes, *, failed: bool, seconds: float
     ) -> None:
-        """Keeps a result; ``seconds`` of audio were tagged. It is safe at the next commit.
-
-        That comes with the first result that is put more than a second after the last commit.
-        """
+        """Keeps a result; ``seconds`` of audio were tagged. It is safe at the next commit."""
         place = self._parts.append(payload)
         self._database.execute(
             "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -118,7 +116,12 @@ class Journal:
                 *(failed, seconds, *place, _carried(recording)),
             ),
         )
-        if time.monotonic() - self._committed_at > _COMMIT_SECONDS:
+        self._unsafe = True
+        self.settle()
+
+    def settle(self) -> None:
+        """Makes safe what was put, if the last commit was more than a second ago; to be called often."""
+        if self._unsafe and time.monotonic() - self._committed_at > _COMMIT_SECONDS:
             self.commit()
 
     def commit(self) -> None:
@@ -127,6 +130,7 @@ class Journal:
         self._database.execute("COMMIT")
         self._database.execute("BEGIN EXCLUSIVE")
         self._committed_at = time.monotonic()
+        self._unsafe = False
 
     def totals(self) -> Totals:
         """What this run came to."""
@@ -146,7 +150,7 @@ class Journal:
         """The results of this run in the order of discovery.
 
         Raises:
-            DamagedRecordError: where one cannot be read back; it is forgotten, and to be done again.
+            DamagedRecordError: where some cannot be read back; they are forgotten, and to be done again.
         """
         rows = self._database.execute(
             "SELECT name, failed, offset, length, carried FROM recordings"
@@ -156,7 +160,11 @@ class Journal:
             try:
                 payload = self._parts.read(Place(offset, length))
             except DamagedRecordError:
-                self._database.execute("DELETE FROM recordings WHERE name = ?", (name,))
+                # All at once, as what follows is that the run goes through the archive once more.
+                damaged = [name, *(name for name, _, *place, _ in rows if not self._reads(Place(*place)))]
+                self._database.executemany(
+                    "DELETE FROM recordings WHERE name = ?", ((name,) for name in damaged)
+                )
                 self.commit()
                 self.resumed = True
                 raise
@@ -239,6 +247,13 @@ class Journal:
         """Where the last result ends that a row points to."""
         row = self._database.execute("SELECT max(offset + length) FROM recordings").fetchone()
         return 0 if row[0] is None else int(row[0]) + RECORD_OVERHEAD
+
+    def _reads(self, place: Place) -> bool:
+        try:
+            self._parts.read(place)
+        except DamagedRecordError:
+            return False
+        return True
 
     def _close(self) -> None:
         self._live = False

@@ -115,6 +115,17 @@ def test_every_recording_ends_in_one_outcome(tmp_path: Path, workers: int) -> No
     )
 
 
+def test_results_can_be_settled_while_nothing_is_done(tmp_path: Path) -> None:
+    watching, settled = Watching(), []
+    running = engine(watching, workers=1, timeout=1.5).run(
+        jobs(tmp_path, ["good", "hang"]), lambda: settled.append(time.monotonic())
+    )
+    next(running)
+    came = time.monotonic()
+    next(running)
+    assert sum(at > came for at in settled) > 4
+
+
 def test_what_hangs_is_cut_off(tmp_path: Path) -> None:
     watching = Watching()
     started = time.monotonic()

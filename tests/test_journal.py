@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -116,14 +118,34 @@ def test_a_damaged_result_is_to_be_done_again(tmp_path: Path) -> None:
         assert [entry.name for entry in journal.entries()] == ["a"]
 
 
-def test_lost_parts_are_noticed(tmp_path: Path) -> None:
+def test_lost_parts_are_noticed_at_once(tmp_path: Path) -> None:
     path = tmp_path / "r.journal"
-    begun(path, "a")
+    begun(path, "a", "b", "c")
     (tmp_path / "r.journal.parts").unlink()
     with Journal(path, SETTINGS) as journal:
         assert journal.holds(0, recording("a"))
+        assert journal.holds(1, recording("b"))
+        journal.put(2, recording("d"), b"d", failed=False, seconds=1.0)
         with pytest.raises(DamagedRecordError):
             list(journal.entries())
+        assert not journal.holds(0, recording("a"))
+        assert not journal.holds(1, recording("b"))
+        assert [entry.name for entry in journal.entries()] == ["d"]
+
+
+def test_what_is_put_is_safe_a_second_later(tmp_path: Path) -> None:
+    path, crashed = tmp_path / "r.journal", tmp_path / "crashed"
+    crashed.mkdir()
+    with Journal(path, SETTINGS) as journal:
+        for position, name in enumerate("ab"):
+            journal.put(position, recording(name), b"result", failed=False, seconds=1.0)
+        time.sleep(1.1)
+        journal.settle()
+        for file in tmp_path.glob("r.journal*"):
+            shutil.copy(file, crashed)
+    with Journal(crashed / "r.journal", SETTINGS) as journal:
+        assert journal.holds(0, recording("a"))
+        assert journal.holds(1, recording("b"))
 
 
 def test_a_run_cut_off_between_two_files_is_finished(tmp_path: Path) -> None:

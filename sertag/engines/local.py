@@ -82,8 +82,14 @@ class LocalEngine:
         self._unready = 0
         self._looked = time.monotonic()
 
-    def run(self, jobs: Iterator[Job]) -> Iterator[tuple[Job, Result]]:
+    def run(
+        self, jobs: Iterator[Job], settle: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[Job, Result]]:
         """Does jobs; they come back with their results in the order in which they are done.
+
+        Args:
+            jobs: what to do.
+            settle: is called often, also while nothing is done for long.
 
         Raises:
             SertagError: ``no_worker`` where workers die before they start.
@@ -98,6 +104,7 @@ class LocalEngine:
                 yield from self._collect()
                 yield from self._cut_off()
                 self._observer.tick()
+                settle()
         finally:
             for worker in self._pool:
                 worker.kill()
