@@ -160,7 +160,9 @@ def scan_to_files(
     ):
         return earlier.totals
     continues = destination.journal.exists() and not resumption.update
-    adds = not (resumption.overwrite or continues) and destination.adds(run, update=resumption.update)
+    adds = not (resumption.overwrite or continues) and destination.adds(
+        run, update=resumption.update, watched=partial(_watched, observer=observer)
+    )
     settings = {**settings, "update": adds}
     there = sorted(place for place in destination.places() if os.path.exists(place))
     with Journal(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -49,6 +50,15 @@ def held_names(path: Path, format: str, failures: Path, *, failed: bool) -> Iter
                     yield name
     if failed and failures.exists():
         yield from (name for name, _, _ in failure_rows(failures))
+
+
+def digest(names: Iterator[str]) -> tuple[int, int]:
+    """How many names there are, and what tells them from others, whatever their order."""
+    count = total = 0
+    for name in names:
+        hashed = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+        count, total = count + 1, (total + int.from_bytes(hashed)) % 2**128
+    return count, total
 
 
 def check(path: Path, format: str, header: str, run: Run) -> None:

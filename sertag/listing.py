@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,10 @@ from sertag.ondisk import temporary_failed
 from sertag.timeline import PREFIX
 
 _LONGEST_LINE = 131_072
+_NEARLY_HEADER = re.compile(
+    r"""(^|[,;\t])["' ]*(file|path)["' ]*[,;\t]|[,;\t]["' ]*(file|path)["' ]*$""", re.I
+)
+"""What begins a table of another kind."""
 
 
 class RecordingList:
@@ -45,6 +50,8 @@ class RecordingList:
         line, first = next(self._rows(), (1, [""]))
         named = _fields(first[0])
         self._is_table = "file" in named or "path" in named
+        if not self._is_table and _NEARLY_HEADER.search(first[0]):
+            raise self._error(line, "a CSV has commas between its columns, and one called 'file' or 'path'")
         columns = next(self._rows())[1] if self._is_table else ["file"]
         self._width = len(columns)
         self._key = columns.index("file" if "file" in columns else "path")

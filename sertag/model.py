@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,7 +25,7 @@ _LARGEST = 64 * 2**20
 
 
 class Model:
-    """A loaded model. Not thread safe: one per worker; a copy has an interpreter of its own.
+    """A loaded model. Threads take turns in its interpreter; a copy has one of its own.
 
     Args:
         name: name of a shipped model, or path of a ``.tflite`` file.
@@ -54,6 +55,7 @@ class Model:
         if len(outputs) != 1 or tuple(outputs[0]["shape"]) != given or outputs[0]["dtype"] != np.float32:
             raise ModelError(f"{self.path}: its network does not give what its metadata say")
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._turn = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[[str], Model], tuple[str]]:
         # What was read: the file may be another by now.
@@ -82,11 +84,12 @@ class Model:
         """The network: inputs ``(windows, length, inputs, VIEWS)`` to logits ``(windows, labels)``."""
         out = np.empty((len(inputs), len(self.metadata.labels)), dtype=np.float32)
         for row, window in enumerate(inputs):
-            # The fused LSTM keeps its state from one call to the next.
-            self._interpreter.reset_all_variables()
-            self._interpreter.set_tensor(self._input, window[None])
-            self._interpreter.invoke()
-            out[row] = self._interpreter.get_tensor(self._output)[0]
+            with self._turn:
+                # The fused LSTM keeps its state from one call to the next.
+                self._interpreter.reset_all_variables()
+                self._interpreter.set_tensor(self._input, window[None])
+                self._interpreter.invoke()
+                out[row] = self._interpreter.get_tensor(self._output)[0]
         return out
 
 

@@ -36,7 +36,7 @@ def _unopened(path: str, error: OSError) -> RecordingError:
         case errno.ENOENT | errno.ENOTDIR | errno.ELOOP if os.path.islink(path):
             return RecordingError("vanished", "is a link that leads nowhere")
         case errno.ENOENT | errno.ENOTDIR | errno.ELOOP:
-            return RecordingError("vanished", "is no longer there")
+            return RecordingError("vanished", "is not there")
         case errno.EACCES | errno.EPERM if os.path.isdir(path):
             return RecordingError("no_permission", "is a folder that this user may not list")
         case errno.EACCES | errno.EPERM:

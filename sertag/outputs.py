@@ -10,7 +10,8 @@ from typing import IO
 
 from sertag.errors import UsageError
 from sertag.files import Move, WholeFile, aside_of, real_path, refuse_others, unwritable, writing
-from sertag.finished import FAILURE_COLUMNS, check, copy, failure_rows, held_names
+from sertag.finished import FAILURE_COLUMNS, check, copy, digest, failure_rows, held_names
+from sertag.leftovers import parts_path
 from sertag.results import decode
 from sertag.summary import Record
 from sertag.timeline import Failure
@@ -61,6 +62,19 @@ def summary_target(path: Path) -> Target:
     return Target(path, SummaryWriter, "csv")
 
 
+def refuse_same(files: Sequence[tuple[str, Path]]) -> None:
+    """Finds out before anything is written that no file is two things.
+
+    Raises:
+        UsageError: where one is.
+    """
+    uses: dict[Path, str] = {}
+    for use, path in files:
+        if other := uses.get(real_path(path)):
+            raise UsageError(f"{path}: cannot be {use} and {other} at once; give them names of their own")
+        uses[real_path(path)] = use
+
+
 @dataclass(frozen=True)
 class Destination:
     """All files of a run: its outputs, the list of failures, and the journal while it lasts."""
@@ -71,18 +85,20 @@ class Destination:
 
     @classmethod
     def of(cls, targets: Sequence[Target], journal: Path | None) -> Destination:
-        """The files beside the first of some targets.
-
-        Raises:
-            UsageError: where the same file is named twice.
-        """
+        """The files beside the first of some targets."""
         first = targets[0].path
         failures = first.with_name(first.name + ".failures.csv")
         journal = journal or first.with_name(first.name + ".journal")
-        paths = [*(target.path for target in targets), failures, journal]
-        if len({real_path(path) for path in paths}) < len(paths):
-            raise UsageError("--out: the same file is given twice, or is that of the failures")
         return cls(tuple(targets), failures, journal)
+
+    def named(self) -> list[tuple[str, Path]]:
+        """All files, each with what it is."""
+        return [
+            *(("an output", target.path) for target in self.targets),
+            ("the list of failures", self.failures),
+            ("the journal", self.journal),
+            ("the journal's results", parts_path(self.journal)),
+        ]
 
     def check(self) -> None:
         """Finds out before anything is tagged whether the files can be written.
@@ -102,26 +118,53 @@ class Destination:
         """Where the outputs and the list of failures are written until they are complete."""
         return [str(aside_of(path)) for path in (*(target.path for target in self.targets), self.failures)]
 
-    def adds(self, run: Run, *, update: bool) -> bool:
+    def adds(self, run: Run, *, update: bool, watched: Callable[[Iterator[str]], Iterator[str]]) -> bool:
         """Whether finished files are there, to be added to with results of a run's.
+
+        Args:
+            run: what all results have in common.
+            update: whether files that are there are to be added to.
+            watched: hands on names that are read, of which there may be many.
 
         Raises:
             UsageError: where they are there and are not to be added to, or cannot be.
         """
+        if update:
+            for target in self.targets:
+                if target.format == "json":
+                    raise UsageError(f"--update: {target.path} cannot be added to; use .jsonl or .csv")
         there = [target for target in self.targets if target.path.exists()]
         if not there:
             return False
         if not update:
-            raise UsageError(
-                f"{there[0].path}: is there already; --overwrite starts anew, --update adds what it lacks"
-            )
+            adds = "" if there[0].format == "json" else ", --update adds what it lacks"
+            raise UsageError(f"{there[0].path}: is there already; --overwrite starts anew{adds}")
         for target in self.targets:
-            if target.format == "json":
-                raise UsageError(f"--update: {target.path} cannot be added to; use .jsonl or .csv")
             if target not in there:
                 raise UsageError(f"--update: {target.path} is not there, and {there[0].path} is")
             check(target.path, target.format, target.header(run), run)
+        self._check_same(watched)
         return True
+
+    def _check_same(self, watched: Callable[[Iterator[str]], Iterator[str]]) -> None:
+        """Refuses to add to files of which one has what the other lacks.
+
+        Raises:
+            UsageError: where they do not hold the same recordings.
+        """
+        first, *others = self.targets
+        if not others:
+            return
+        holds = [
+            digest(watched(held_names(each.path, each.format, self.failures, failed=False)))
+            for each in self.targets
+        ]
+        for target, held in zip(others, holds[1:], strict=True):
+            if held != holds[0]:
+                raise UsageError(
+                    f"--update: {target.path} does not hold the recordings that {first.path} does,"
+                    f" {held[0]:,} and {holds[0][0]:,}; add to each alone, or --overwrite starts anew"
+                )
 
     def held(self, *, failed: bool) -> Iterator[str]:
         """Names of the recordings that the finished files hold; those that ``failed`` as well, if wanted."""

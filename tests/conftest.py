@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import pty
 import signal
 import struct
 import subprocess
@@ -117,6 +119,25 @@ def write_endless(path: Path) -> Path:
         file.write(struct.pack("<4sI", b"data", size))
         file.truncate(file.tell() + size)
     return path
+
+
+def at_a_terminal(command: list[str | Path], folder: Path, **variables: str) -> tuple[int, bytes]:
+    """Exit status of a command, and what a terminal of 80 columns gets of it."""
+    main, other = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=other,
+        stderr=other,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80", **variables},
+    )
+    os.close(other)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(main, 65_536):
+            shown += part
+    os.close(main)
+    return process.wait(20), shown
 
 
 @pytest.fixture

@@ -286,6 +286,22 @@ def test_update_adds_what_is_new(archive: Path, cli: Cli) -> None:
     assert not list(archive.glob("*.journal*"))
 
 
+def test_outputs_that_differ_are_not_added_to_together(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "calls/a.wav", voice(2.0))
+    assert cli("scan", "calls", "--out", "a.csv", "--out", "b.jsonl").returncode == 0
+    write(tmp_path / "calls/b.wav", voice(2.0))
+    assert cli("scan", "calls", "--update", "--out", "a.csv").returncode == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("?.*")}
+    for first, second in (("a.csv", "b.jsonl"), ("b.jsonl", "a.csv")):
+        done = cli("scan", "calls", "--update", "--out", first, "--out", second)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"sertag: --update: {second} does not hold the recordings that {first}")
+        assert {path.name: path.read_bytes() for path in tmp_path.glob("?.*")} == before
+    assert cli("scan", "calls", "--update", "--out", "b.jsonl").returncode == 0
+    both = cli("scan", "calls", "--update", "--out", "a.csv", "--out", "b.jsonl")
+    assert "; 2 were done before" in both.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

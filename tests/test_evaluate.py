@@ -16,7 +16,7 @@ from model_build.predict import CONDITIONS, MODES, predict
 from sertag import Tagger
 from sertag.engines.local import processors
 
-from conftest import SERTAG, Cli, voice, wait_until, write
+from conftest import SERTAG, Cli, at_a_terminal, voice, wait_until, write
 
 _BUSY = 1.5
 """A worker that took so many seconds of a processor is done with starting."""
@@ -110,6 +110,16 @@ def test_one_clear_line_where_reading_ends_early(
     assert (process.returncode, out) == (status, "")
     assert errors.startswith(line.format(workers=processors()))
     assert len(errors.splitlines()) == 1
+
+
+def test_a_narrow_terminal_gets_all_figures(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", voice(2.0))
+    (tmp_path / "mine.csv").write_text("file,emotion,speaker\na.wav,angry,ann\n")
+    status, shown = at_a_terminal([SERTAG, "evaluate", "default", "mine.csv"], tmp_path)
+    assert status == 0
+    text = shown.decode()
+    assert "…" not in text
+    assert text.count("(one speaker)") == 2 * len(MODES) * len(CONDITIONS)
 
 
 def test_what_was_left_out_is_said(cli: Cli, tmp_path: Path) -> None:

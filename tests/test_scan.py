@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -18,11 +18,30 @@ import pytest
 
 from sertag.labels import NO_SPEECH
 
-from conftest import SAMPLES, SERTAG, Cli, voice, write, write_endless
+from conftest import SAMPLES, SERTAG, Cli, at_a_terminal, voice, write, write_endless
 
 HEADER = (
     "file,channel,start,end,emotion,confidence,speech,p_angry,p_disgusted,p_fearful,p_happy,p_neutral,p_sad"
 )
+
+
+def screen(shown: str) -> list[str]:
+    """The lines of a terminal that scrolls, after what it was sent."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", shown):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\r":
+            column = 0
+        elif part.endswith("A"):
+            row -= int(part[2:-1] or 1)
+        elif part.endswith("K"):
+            lines[row] = ""
+        elif not part.startswith("\x1b"):
+            lines[row] = lines[row][:column].ljust(column) + part + lines[row][column + len(part) :]
+            column += len(part)
+    return lines
 
 
 def objects(text: str) -> list[dict[str, object]]:
@@ -183,15 +202,32 @@ def test_failures_without_out_are_told_on_standard_error(cli: Cli, tmp_path: Pat
         ([SAMPLES, "--channels", "both"], 2, "--channels both: give mix, split, or left=ROLE,right=ROLE"),
         ([SAMPLES, "--min-confidence", "2"], 2, "--min-confidence 2: give a probability from 0 to 1"),
         ([SAMPLES, "--out", "r.xls"], 2, "--out r.xls: the extension names the format"),
-        ([SAMPLES, "--out", "r.csv", "--out", "./r.csv"], 2, "--out: the same file is given twice"),
+        ([SAMPLES, "--out", "r.csv", "--out", "./r.csv"], 2, "r.csv: cannot be an output and an output at"),
         ([SAMPLES, "--out", "no/folder/r.csv"], 1, "no/folder/r.csv: cannot be written: No such file"),
         ([SAMPLES, "--out", "folder.csv"], 1, "folder.csv: cannot be written: Is a directory"),
         (
             [SAMPLES, "--out", "q.csv", "--out", "q.csv.failures.csv"],
             2,
-            "--out: the same file is given twice",
+            "q.csv.failures.csv: cannot be the list of failures and an output at once; give them names",
         ),
-        ([SAMPLES, "--out", "q.csv", "--out", "nothing/../q.csv"], 2, "--out: the same file is given twice"),
+        (
+            [SAMPLES, "--out", "q.csv", "--out", "nothing/../q.csv"],
+            2,
+            "nothing/../q.csv: cannot be an output",
+        ),
+        ([SAMPLES, "--out", "q.csv", "--log", "q.csv"], 2, "q.csv: cannot be the log and an output at once"),
+        ([SAMPLES, "--summary", "q.csv", "--log", "q.csv"], 2, "q.csv: cannot be the log and an output at"),
+        (
+            [SAMPLES, "--out", "q.csv", "--log", "q.csv.journal.parts"],
+            2,
+            "q.csv.journal.parts: cannot be the log and the journal's results at once",
+        ),
+        ([SAMPLES, "--out", "q.csv", "--journal", "q.csv"], 2, "q.csv: cannot be the journal and an output"),
+        ([SAMPLES, "--out", "q.csv", "--overwrite", "--update"], 2, "--overwrite starts anew, --update adds"),
+        ([SAMPLES, "--out", "q.json", "--update"], 2, "--update: q.json cannot be added to; use .jsonl or"),
+        (["--list", "semicolons.csv"], 2, "--list semicolons.csv: line 1: a CSV has commas between its col"),
+        (["--list", "tabs.txt"], 2, "--list tabs.txt: line 1: a CSV has commas between its columns, and one"),
+        (["--list", "capitals.csv"], 2, "--list capitals.csv: line 1: a CSV has commas between its columns"),
         ([SAMPLES, "--out", "b.csv"], 1, "b.csv.failures.csv: cannot be written: Is a directory"),
         (["mine.csv", "--out", "mine.csv"], 2, "mine.csv: is one of the recordings, or their list"),
         (
@@ -229,6 +265,9 @@ def test_one_clear_line(cli: Cli, tmp_path: Path, arguments: list[str], status: 
     write(tmp_path / "mine.csv", voice(1.0), format="WAV")
     shutil.copy(tmp_path / "mine.csv", tmp_path / "mine.wav")
     (tmp_path / "calls.csv").write_text("file,trend\nmine.wav,up\n")
+    (tmp_path / "semicolons.csv").write_text("file;agent\nmine.wav;up\n")
+    (tmp_path / "tabs.txt").write_text("agent\tpath\nup\tmine.wav\n")
+    (tmp_path / "capitals.csv").write_text("File,Agent\nmine.wav,up\n")
     (tmp_path / "nothing/notes.txt").write_text("no recording")
     (tmp_path / "broken.tflite").write_bytes(b"TFL3" * 1_000)
     before = sorted(os.listdir(tmp_path))
@@ -238,6 +277,84 @@ def test_one_clear_line(cli: Cli, tmp_path: Path, arguments: list[str], status: 
     assert done.stderr.startswith(f"sertag: {line}")
     assert done.stdout == ""
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_what_a_terminal_would_obey_is_shown_instead(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "\x1b[2J\nx.wav").touch()
+    done = cli("scan", "\x1b[2J\nx.wav")
+    assert "sertag: \\x1b[2J\\nx.wav: has 0 bytes (empty)\n" in done.stderr
+    assert done.stdout.startswith('{"schema":"sertag/1","file":"\\u001b[2J\\nx.wav"')
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_may_speak_another_encoding(tmp_path: Path, encoding: str) -> None:
+    write(tmp_path / "größe.wav", voice(4.0))
+    for command in (["scan", "größe.wav"], ["models", "default"]):
+        status, shown = at_a_terminal([SERTAG, *command], tmp_path, PYTHONIOENCODING=encoding)
+        assert status == 0
+        assert b"Traceback" not in shown
+    assert b"#" in at_a_terminal([SERTAG, "scan", "größe.wav"], tmp_path, PYTHONIOENCODING=encoding)[1]
+
+
+def test_the_bar_leaves_nothing_in_the_table(tmp_path: Path) -> None:
+    names = [f"{number:02d}.wav" for number in range(60)]
+    for name in names:
+        write(tmp_path / "calls" / name, voice(6.0))
+    status, shown = at_a_terminal([SERTAG, "scan", "calls", "--workers", "1"], tmp_path)
+    assert status == 0
+    assert b" of 60 recordings" in shown
+    # What the terminal shows in the end: a line that is left is erased first.
+    lines = screen(shown.decode())
+    assert [line.strip() for line in lines if line.strip().endswith(".wav")] == names
+    assert not any("of 60 recordings " in line for line in lines if not line.startswith("Tagged"))
+
+
+def test_a_bar_does_not_run_into_what_a_pipe_prints(tmp_path: Path) -> None:
+    write(tmp_path / "calls/a.wav", voice(6.0))
+    for to, bar in (("| cat", False), ("> windows.jsonl", True)):
+        _, shown = at_a_terminal(["sh", "-c", f"{SERTAG} scan calls --workers 1 {to}"], tmp_path)
+        assert (b" left\r" in shown) == bar, shown
+
+
+def test_a_summary_that_is_not_written_is_told(tmp_path: Path) -> None:
+    for number in range(40):
+        write(tmp_path / f"calls/{number}.wav", voice(8.0))
+    command = f"{SERTAG} scan calls --format csv --summary s.csv | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [HEADER, "1"]
+    assert done.stderr == "sertag: s.csv: not written, as nobody reads standard output any more\n"
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_what_is_cut_off_is_told_in_the_end(cli: Cli, tmp_path: Path) -> None:
+    whole = write(tmp_path / "calls/whole.wav", voice(8.0))
+    (tmp_path / "calls/cut.wav").write_bytes(whole.read_bytes()[:100_000])
+    done = cli("scan", "calls", "--out", "r.csv")
+    assert done.returncode == 0
+    assert "; 1 with warnings, as those cut off have (-v tells them)." in done.stderr
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.05, 0.08, 0.12, 0.2, 0.3])
+def test_ctrl_c_while_it_starts_is_quiet(tmp_path: Path, delay: float) -> None:
+    write_endless(tmp_path / "endless.wav")
+    process = subprocess.Popen(
+        [SERTAG, "scan", "endless.wav"], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    if b"Traceback" in errors:
+        # Before anything of ours is there, Python itself has something to say.
+        assert b"/sertag/" not in errors, errors.decode()
+    else:
+        assert process.returncode in (130, -signal.SIGINT)
+
+
+def test_python_m_sertag_is_the_same(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sertag", "--version"], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"sertag ")
 
 
 def test_odd_names_survive(cli: Cli, tmp_path: Path) -> None:
@@ -313,25 +430,8 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_a_person_at_a_terminal_gets_a_table_and_a_bar(tmp_path: Path) -> None:
-    main, other = pty.openpty()
-    process = subprocess.Popen(
-        [SERTAG, "scan", SAMPLES, "--channels", "split"],
-        cwd=tmp_path,
-        stdout=other,
-        stderr=other,
-        env={**os.environ, "TERM": "xterm"},
-    )
-    os.close(other)
-    shown = b""
-    while True:
-        try:
-            part = os.read(main, 65_536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    assert process.wait(20) == 0
+    status, shown = at_a_terminal([SERTAG, "scan", SAMPLES, "--channels", "split"], tmp_path)
+    assert status == 0
     text = shown.decode()
     assert "voice-memo.flac" in text
     assert "no_speech" in text

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import soundfile
 import soxr
@@ -118,6 +120,14 @@ def test_tagging_others_in_between_changes_nothing() -> None:
     tagger.tag(SAMPLES / "parcel-call.wav")
     assert same(first, tagger.tag(SAMPLES / "voice-memo.flac"))
     assert same(first, Tagger().tag(SAMPLES / "voice-memo.flac"))
+
+
+def test_threads_may_share_a_tagger() -> None:
+    tagger, recordings = Tagger(), [SAMPLES / "parcel-call.wav", SAMPLES / "voice-memo.flac"] * 8
+    expected = {path: tagger.tag(path).to_frame() for path in recordings[:2]}
+    with ThreadPoolExecutor(4) as threads:
+        for path, timeline in zip(recordings, threads.map(tagger.tag, recordings), strict=True):
+            pandas.testing.assert_frame_equal(timeline.to_frame(), expected[path])
 
 
 # Adaptation magnifies what the highest bands differ by; on three real calls no probability differs by .01.

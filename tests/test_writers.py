@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas
 import pytest
 from made import LABELS, RUN, made_timeline
+from rich.console import Console
 
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.summary import Record, negative_share, summarise
@@ -145,14 +146,18 @@ def test_the_table_of_summaries() -> None:
     }
 
 
-def test_a_person_reads_a_table() -> None:
-    stream = io.StringIO()
-    writer = TableWriter(stream)
-    writer.add(Record.of(made_timeline(30, file="a[b].wav")), ("7",))
+@pytest.mark.parametrize(("encoding", "block"), [("utf-8", "█"), ("latin-1", "#")])
+def test_a_person_reads_a_table(encoding: str, block: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    writer = TableWriter(Console(file=stream))
+    writer.add(Record.of(made_timeline(30, file="a[b]\x1b[2J\n.wav")), ("7",))
     writer.fail(Failure("bad.wav", "empty", "has 0 bytes"), ("8",))
     writer.finish(Totals(1, 1, 3.0))
-    assert "a[b].wav" in stream.getvalue()
-    assert "0:00:01.5" in stream.getvalue()
+    stream.seek(0)
+    text = stream.read()
+    assert "a[b]\\x1b[2J\\n.wav" in text
+    assert "0:00:01.5" in text
+    assert block in text
 
 
 @pytest.mark.parametrize("format", list(FORMATS))

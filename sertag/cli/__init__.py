@@ -61,6 +61,9 @@ def main() -> None:
     except SertagError as error:
         _complain(error.message)
         status = error.exit_status
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        status = 130
     except OSError as error:
         # Standard output on a full disk, for one.
         _complain(f"{error.filename or 'output'}: {error.strerror}")

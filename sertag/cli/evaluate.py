@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +69,7 @@ def evaluate(
 def print_figures(figures: list[tuple[str, Evaluations]], title: str) -> None:
     """Prints a table of figures by corpus, mode and condition."""
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     table = Table(box=None, title=f"{title}; 95 % intervals", title_justify="left", padding=(0, 1, 0, 0))
@@ -87,6 +87,7 @@ def print_figures(figures: list[tuple[str, Evaluations]], title: str) -> None:
                 str(evaluation.accuracy),
                 f"{evaluation.calibration_error:.3f}",
             )
-    # Narrow terminals shorten; a file or a pipe gets all of it.
-    width = None if sys.stdout.isatty() else 140
-    Console(highlight=False, width=width).print(table, markup=False)
+    # All of it, whatever a narrow terminal makes of the lines.
+    wide = Console(width=1_000)
+    needed = Measurement.get(wide, wide.options, table).maximum
+    Console(highlight=False, width=needed).print(table, markup=False)

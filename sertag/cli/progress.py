@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from sertag.cli.streams import tell
 from sertag.discovery import Recording
 from sertag.engines.worker import Result
 from sertag.errors import InterruptedRunError
+from sertag.text import visible
 from sertag.writers import Totals
 
 _SHOWN = 10
@@ -56,7 +56,7 @@ class ScanProgress:
         self._seconds = 0.0
         self._bytes = 0
         self._running: dict[str, tuple[float, float]] = {}
-        self._held = self._done = self._failed = 0
+        self._held = self._done = self._failed = self._warned = 0
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.fields[count]:,} of {task.fields[all]:,} recordings"),
@@ -69,8 +69,7 @@ class ScanProgress:
             transient=True,
             # No thread of its own: workers are forked from this process.
             auto_refresh=False,
-            # What goes to a file or a pipe is data.
-            redirect_stdout=sys.stdout.isatty(),
+            redirect_stdout=False,
         )
         count = total = 0
         if not self._bar.disable:
@@ -85,6 +84,11 @@ class ScanProgress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+
+    @property
+    def console(self) -> Console:
+        """Where a person's results go: above the bar, if there is one."""
+        return Console() if self._bar.disable else self._bar.console
 
     def begin(self, settings: Mapping[str, Any], workers: int) -> None:
         """The run begins."""
@@ -101,6 +105,7 @@ class ScanProgress:
         self._done += 1
         self._bytes += max(recording.size, 0)
         self._seconds += result.seconds
+        self._warned += bool(result.warnings)
         if result.failure:
             self._failed += 1
             shown = self._failures_path is None or (self._failed <= _SHOWN and not self._quiet)
@@ -153,6 +158,8 @@ class ScanProgress:
         )
         if self._held:
             line += f"; {self._held:,} were done before"
+        if self._warned:
+            line += f"; {self._warned:,} with warnings, as those cut off have (-v tells them)"
         if totals.failed:
             line += f"; {totals.failed:,} failed"
             line += f", listed in {self._failures_path}" if self._failures_path else ""
@@ -171,4 +178,4 @@ class ScanProgress:
         if self._bar.disable:
             tell(f"sertag: {line}")
         else:
-            self._bar.console.print(f"sertag: {line}", markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(visible(f"sertag: {line}"), markup=False, highlight=False, soft_wrap=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from enum import StrEnum
 from functools import partial
@@ -13,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sertag.errors import NothingFoundError, UsageError
+from sertag.errors import NothingFoundError, SertagError, UsageError
 
 if TYPE_CHECKING:
     from sertag.discovery import Recording
-    from sertag.outputs import Target
+    from sertag.outputs import Destination, Target
 
 _INPUT, _OUTPUT, _HEARING, _RUN = "What to tag", "Results", "How to listen", "How to run"
 
@@ -194,17 +196,15 @@ def scan(
     from sertag.cli.progress import ScanProgress
     from sertag.cli.streams import data_output, drop
     from sertag.engines.local import LocalEngine, processors
-    from sertag.outputs import Destination, FileOutputs, summary_target, target_of
+    from sertag.outputs import FileOutputs
     from sertag.tagger import Tagger
     from sertag.writers import FORMATS
     from sertag.writers.table import TableWriter
 
     _check(out, format=format, journal=journal, resumes=update or retry_failed, timeout=timeout)
-    if overwrite and not (out or summary):
-        raise UsageError("--overwrite is for files; name one with --out or --summary")
+    _check_overwrite(overwrite=overwrite, files=bool(out or summary), update=update)
     find, carried = _source(paths, list_file, include or [], exclude or [])
-    targets = [target_of(path) for path in out or []] + ([summary_target(summary)] if summary else [])
-    destination = Destination.of(targets, journal) if out else None
+    targets, destination = _places(out or [], summary, journal, log)
     _spare([*(paths or []), *([list_file] if list_file else [])], targets, [journal, log])
     if summary and not out and not overwrite and summary.exists():
         raise UsageError(f"{summary}: is there already; --overwrite starts anew")
@@ -225,11 +225,13 @@ def scan(
             f"{list_file or ', '.join(paths or [])}: no recording found; nothing was written"
         )
     processes = workers or processors()
-    # A bar and data on one terminal would run into each other.
-    bar = not quiet and (format is None or not sys.stdout.isatty())
-    failures = destination.failures if destination else None
     with ScanProgress(
-        find, interrupt, quiet=quiet, bar=bar, logged=verbose, failures_path=failures
+        find,
+        interrupt,
+        quiet=quiet,
+        bar=not quiet and (bool(out) or _leaves_room(format)),
+        logged=verbose,
+        failures_path=destination.failures if destination else None,
     ) as progress:
         open_log(log, verbose=verbose)
         engine = LocalEngine(partial(deepcopy, tagger), workers=processes, timeout=timeout, observer=progress)
@@ -246,11 +248,11 @@ def scan(
                 )
             else:
                 writer = (
-                    TableWriter(sys.stdout)
+                    TableWriter(progress.console)
                     if sys.stdout.isatty() and format is None
                     else FORMATS[format or "jsonl"](data_output(), run)
                 )
-                with FileOutputs(targets, None, run) as outputs:
+                with _read_to_the_end(targets), FileOutputs(targets, None, run) as outputs:
                     totals = scan_to_stream(
                         find(), engine, writer, outputs, run, fail_fast=fail_fast, observer=progress
                     )
@@ -283,6 +285,63 @@ def _check(
         raise UsageError("--journal, --update and --retry-failed are for files; name one with --out")
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout {timeout:g}: give seconds, more than 0")
+
+
+def _check_overwrite(*, overwrite: bool, files: bool, update: bool) -> None:
+    """Refuses an ``--overwrite`` that cannot be meant.
+
+    Raises:
+        UsageError: saying why.
+    """
+    if overwrite and update:
+        raise UsageError("--overwrite starts anew, --update adds to what is there; give one of them")
+    if overwrite and not files:
+        raise UsageError("--overwrite is for files; name one with --out or --summary")
+
+
+def _places(
+    out: list[Path], summary: Path | None, journal: Path | None, log: Path | None
+) -> tuple[list[Target], Destination | None]:
+    """The outputs, and where they are to be files that a run goes on with.
+
+    Raises:
+        UsageError: where a file would be two things at once.
+    """
+    from sertag.outputs import Destination, refuse_same, summary_target, target_of
+
+    targets = [target_of(path) for path in out] + ([summary_target(summary)] if summary else [])
+    destination = Destination.of(targets, journal) if out else None
+    files = destination.named() if destination else [("an output", target.path) for target in targets]
+    refuse_same([*files, *([("the log", log)] if log else [])])
+    return targets, destination
+
+
+@contextmanager
+def _read_to_the_end(targets: list[Target]) -> Iterator[None]:
+    """Tells what files are not written where whoever reads standard output has had enough.
+
+    Raises:
+        SertagError: ``output_failed``; without files it is no matter.
+    """
+    from sertag.cli.streams import drop
+
+    try:
+        yield
+    except BrokenPipeError:
+        if not targets:
+            raise
+        drop(sys.stdout)
+        raise SertagError(
+            "output_failed", f"{targets[0].path}: not written, as nobody reads standard output any more"
+        ) from None
+
+
+def _leaves_room(format: Format | None) -> bool:
+    """Whether data on standard output and a bar would not run into each other on one terminal."""
+    if sys.stdout.isatty():
+        return format is None
+    # What reads a pipe may print there too.
+    return not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
 
 
 def _spare(given: list[str], targets: list[Target], others: list[Path | None]) -> None:

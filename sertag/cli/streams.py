@@ -7,13 +7,20 @@ import os
 import sys
 from typing import TextIO
 
+from sertag.text import visible
+
 
 def open_standard_streams() -> None:
-    """Gives streams that the caller closed (``2>&-``) a place to go, lest other files take theirs."""
+    """Gives streams that the caller closed (``2>&-``) a place to go, lest other files take theirs.
+
+    What a terminal's encoding cannot hold is replaced.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(number, "r" if name == "stdin" else "w"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def data_output() -> TextIO:
@@ -26,7 +33,7 @@ def data_output() -> TextIO:
 def tell(line: str) -> None:
     """Prints a line on standard error; where nobody reads that any more, there is no more to tell."""
     try:
-        print(line, file=sys.stderr)
+        print(visible(line), file=sys.stderr)
     except BrokenPipeError:
         drop(sys.stderr)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import IO
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +9,7 @@ from rich.text import Text
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.segments import segments_of
 from sertag.summary import Record
+from sertag.text import visible
 from sertag.timeline import Failure
 from sertag.writers.base import Totals
 
@@ -28,22 +27,27 @@ _BAR = 20
 
 
 class TableWriter:
-    """A table per recording, a row per segment of each channel."""
+    """A table per recording, a row per segment of each channel.
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._console = Console(file=stream)
+    Args:
+        console: of a person; where it cannot show blocks, bars are of ``#``.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._block = "#" if console.options.ascii_only else "█"
 
     def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:  # noqa: ARG002
         """Prints the recording's segments."""
         timeline = record.timeline
-        table = Table(title=Text(timeline.file, style="bold"), title_justify="left", box=None)
+        table = Table(title=Text(visible(timeline.file), style="bold"), title_justify="left", box=None)
         for heading in ("channel", "start", "end", "emotion", "confidence"):
             table.add_column(heading, justify="right" if heading in ("start", "end") else "left")
         for channel in timeline.channels:
             for segment in segments_of(timeline, channel):
                 style = _STYLES.get(segment.emotion, "")
                 sure = segment.confidence
-                bar = "" if sure is None else f"{'█' * round(sure * _BAR):{_BAR}} {sure:.2f}"
+                bar = "" if sure is None else f"{self._block * round(sure * _BAR):{_BAR}} {sure:.2f}"
                 table.add_row(
                     Text(channel.channel),
                     clock(segment.start),
