@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -31,6 +32,21 @@ def test_pandas_reads_every_output_with_one_call(
         frame = eval(call, {"json": json, "pandas": pandas})
         files = frame.index if frame.index.name == "file" else frame["file"]
         assert set(files) == {"parcel-call.wav", "voice-memo.flac"}
+
+
+def test_the_excerpt_is_what_the_command_gives(cli: Cli, tmp_path: Path) -> None:
+    readme = SAMPLES.parent / "README.md"
+    (excerpt,) = blocks(readme, "csv")
+    assert cli("scan", SAMPLES, "--channels", "split", "--out", "report.csv").returncode == 0
+    keys = ["file", "channel", "start", "end"]
+    table = pandas.read_csv(tmp_path / "report.csv").set_index(keys)
+    shown = pandas.read_csv(io.StringIO(excerpt)).set_index(keys)
+    found = table.loc[shown.index]
+    assert list(shown.columns) == list(found.columns)
+    assert shown["emotion"].tolist() == found["emotion"].tolist()
+    figures = shown.columns.drop("emotion")
+    # Processors round otherwise.
+    pandas.testing.assert_frame_equal(shown[figures], found[figures], rtol=0, atol=0.01)
 
 
 def test_every_failure_code_is_listed() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from model_build.corpora import crema_d, emo_db, own, ravdess, savee, tess, unlabelled
 from model_build.corpora.utterance import LeftOut, Utterance
 from sertag.errors import UsageError
+from sertag.labels import VALENCE
 
 __all__ = ["Corpora", "Corpus", "Utterance", "read_corpora", "read_unlabelled"]
 
@@ -102,7 +103,8 @@ def read_corpora(places: Sequence[Path], *, sung: bool = False) -> Corpora:
         left_out = "".join(f"; {count} left out ({reason})" for reason, count in skipped.items())
         raise UsageError(
             f"{', '.join(map(str, places))}: no recording with the name of a known corpus ({examples}), no"
-            f" folders emotion/speaker, and no table whose files are there{left_out}"
+            f" folders emotion/speaker (emotions are {', '.join(VALENCE)}, two at least), and no table whose"
+            f" files are there{left_out}"
         )
     if crema_d.NAME in found:
         found[crema_d.NAME] = list(crema_d.with_tables(found[crema_d.NAME], _tables(places)))
