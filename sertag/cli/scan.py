@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from enum import StrEnum
 from functools import partial
@@ -15,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sertag.errors import NothingFoundError, SertagError, UsageError
+from sertag.errors import NothingFoundError, UsageError
 
 if TYPE_CHECKING:
-    from sertag.discovery import Recording
-    from sertag.outputs import Destination, Target
+    pass
 
 _INPUT, _OUTPUT, _HEARING, _RUN = "What to tag", "Results", "How to listen", "How to run"
 
@@ -192,20 +187,23 @@ def scan(
 
     interrupt = Interrupt()
     from sertag.archive import Resumption, fingerprint, run_of, scan_to_files, scan_to_stream
+    from sertag.cli.asked import check_options, check_overwrite, places_of, source_of, spare
     from sertag.cli.logs import open_log
     from sertag.cli.progress import ScanProgress
-    from sertag.cli.streams import data_output, drop
+    from sertag.cli.streams import data_output, drop, leaves_room, read_to_the_end
     from sertag.engines.local import LocalEngine, processors
     from sertag.outputs import FileOutputs
     from sertag.tagger import Tagger
     from sertag.writers import FORMATS
     from sertag.writers.table import TableWriter
 
-    _check(out, format=format, journal=journal, resumes=update or retry_failed, timeout=timeout)
-    _check_overwrite(overwrite=overwrite, files=bool(out or summary), update=update)
-    find, carried = _source(paths, list_file, include or [], exclude or [])
-    targets, destination = _places(out or [], summary, journal, log)
-    _spare([*(paths or []), *([list_file] if list_file else [])], targets, [journal, log])
+    check_options(
+        out or [], formatted=bool(format), journal=journal, resumes=update or retry_failed, timeout=timeout
+    )
+    check_overwrite(overwrite=overwrite, files=bool(out or summary), update=update)
+    find, carried = source_of(paths, list_file, include or [], exclude or [])
+    targets, destination = places_of(out or [], summary, journal, log)
+    spare([*(paths or []), *([list_file] if list_file else [])], targets, [journal, log])
     if summary and not out and not overwrite and summary.exists():
         raise UsageError(f"{summary}: is there already; --overwrite starts anew")
     tagger = Tagger(
@@ -229,7 +227,7 @@ def scan(
         find,
         interrupt,
         quiet=quiet,
-        bar=not quiet and (bool(out) or _leaves_room(format)),
+        bar=not quiet and (bool(out) or leaves_room(table=format is None)),
         logged=verbose,
         failures_path=destination.failures if destination else None,
     ) as progress:
@@ -252,7 +250,10 @@ def scan(
                     if sys.stdout.isatty() and format is None
                     else FORMATS[format or "jsonl"](data_output(), run)
                 )
-                with _read_to_the_end(targets), FileOutputs(targets, None, run) as outputs:
+                with (
+                    read_to_the_end([target.path for target in targets]),
+                    FileOutputs(targets, None, run) as outputs,
+                ):
                     totals = scan_to_stream(
                         find(), engine, writer, outputs, run, fail_fast=fail_fast, observer=progress
                     )
@@ -264,117 +265,3 @@ def scan(
             ) from None
     progress.conclude(totals)
     raise typer.Exit(3 if totals.failed else 0)
-
-
-def _check(
-    out: list[Path] | None,
-    *,
-    format: Format | None,
-    journal: Path | None,
-    resumes: bool,
-    timeout: float | None,
-) -> None:
-    """Refuses options that do not go together.
-
-    Raises:
-        UsageError: saying which.
-    """
-    if out and format:
-        raise UsageError("--format is for standard output; with --out the extension names the format")
-    if not out and (journal or resumes):
-        raise UsageError("--journal, --update and --retry-failed are for files; name one with --out")
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"--timeout {timeout:g}: give seconds, more than 0")
-
-
-def _check_overwrite(*, overwrite: bool, files: bool, update: bool) -> None:
-    """Refuses an ``--overwrite`` that cannot be meant.
-
-    Raises:
-        UsageError: saying why.
-    """
-    if overwrite and update:
-        raise UsageError("--overwrite starts anew, --update adds to what is there; give one of them")
-    if overwrite and not files:
-        raise UsageError("--overwrite is for files; name one with --out or --summary")
-
-
-def _places(
-    out: list[Path], summary: Path | None, journal: Path | None, log: Path | None
-) -> tuple[list[Target], Destination | None]:
-    """The outputs, and where they are to be files that a run goes on with.
-
-    Raises:
-        UsageError: where a file would be two things at once.
-    """
-    from sertag.outputs import Destination, refuse_same, summary_target, target_of
-
-    targets = [target_of(path) for path in out] + ([summary_target(summary)] if summary else [])
-    destination = Destination.of(targets, journal) if out else None
-    files = destination.named() if destination else [("an output", target.path) for target in targets]
-    refuse_same([*files, *([("the log", log)] if log else [])])
-    return targets, destination
-
-
-@contextmanager
-def _read_to_the_end(targets: list[Target]) -> Iterator[None]:
-    """Tells what files are not written where whoever reads standard output has had enough.
-
-    Raises:
-        SertagError: ``output_failed``; without files it is no matter.
-    """
-    from sertag.cli.streams import drop
-
-    try:
-        yield
-    except BrokenPipeError:
-        if not targets:
-            raise
-        drop(sys.stdout)
-        raise SertagError(
-            "output_failed", f"{targets[0].path}: not written, as nobody reads standard output any more"
-        ) from None
-
-
-def _leaves_room(format: Format | None) -> bool:
-    """Whether data on standard output and a bar would not run into each other on one terminal."""
-    if sys.stdout.isatty():
-        return format is None
-    # What reads a pipe may print there too.
-    return not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
-
-
-def _spare(given: list[str], targets: list[Target], others: list[Path | None]) -> None:
-    """Refuses to write over recordings, or over their list.
-
-    Raises:
-        UsageError: saying which.
-    """
-    from sertag.discovery import EXTENSIONS
-
-    for path in others:
-        # It may lie in a folder that is given.
-        if path and path.exists() and path.suffix.lower() in EXTENSIONS:
-            raise UsageError(f"{path}: is a recording")
-    for path in [*(target.path for target in targets), *others]:
-        if path and path.exists() and any(os.path.exists(g) and os.path.samefile(path, g) for g in given):
-            raise UsageError(f"{path}: is one of the recordings, or their list")
-
-
-def _source(
-    paths: list[str] | None, list_file: str | None, include: list[str], exclude: list[str]
-) -> tuple[Callable[[], Iterable[Recording]], tuple[str, ...]]:
-    """What finds the recordings, as often as is wanted, and the columns that come with them."""
-    from sertag.discovery import find_recordings
-    from sertag.listing import RecordingList
-
-    if list_file is not None:
-        if paths:
-            raise UsageError("--list: give recordings by name or in a list, not both")
-        listed = RecordingList(list_file, include=include, exclude=exclude)
-        return listed.__iter__, listed.carried
-    if not paths:
-        raise UsageError("Missing argument 'PATH...', or --list.")
-    # Paths that do not exist are told at once.
-    find_recordings(paths)
-    return partial(find_recordings, paths, include=include, exclude=exclude), ()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
+from sertag.errors import SertagError
 from sertag.text import visible
 
 
@@ -41,3 +46,33 @@ def tell(line: str) -> None:
 def drop(stream: TextIO) -> None:
     """Lets what is in a stream's buffer, and what comes, go nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def read_to_the_end(files: Sequence[Path]) -> Iterator[None]:
+    """Tells that files are not written where whoever reads standard output has had enough.
+
+    Raises:
+        SertagError: ``output_failed``; without files it is no matter.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        if not files:
+            raise
+        drop(sys.stdout)
+        raise SertagError(
+            "output_failed", f"{files[0]}: not written, as nobody reads standard output any more"
+        ) from None
+
+
+def leaves_room(*, table: bool) -> bool:
+    """Whether what goes to standard output and a bar would not run into each other on one terminal.
+
+    Args:
+        table: whether a terminal gets a table, which makes room for a bar.
+    """
+    if sys.stdout.isatty():
+        return table
+    # What reads a pipe may print there too.
+    return not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
