@@ -6,13 +6,19 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sertag.errors import RecordingError, SertagError
     from sertag.tagger import Tagger
     from sertag.timeline import Timeline
 
-__all__ = ["Tagger", "Timeline"]
+__all__ = ["RecordingError", "SertagError", "Tagger", "Timeline"]
 __version__ = "0.18.0"
 
-_HOMES = {"Tagger": "sertag.tagger", "Timeline": "sertag.timeline"}
+_HOMES = {
+    "RecordingError": "sertag.errors",
+    "SertagError": "sertag.errors",
+    "Tagger": "sertag.tagger",
+    "Timeline": "sertag.timeline",
+}
 
 
 def __getattr__(name: str) -> Any:

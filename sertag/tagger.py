@@ -14,7 +14,7 @@ from sertag.audio import AudioReader
 from sertag.call_statistics import CallStatistics
 from sertag.channels import Channels
 from sertag.division import ChannelPart, Part, Segment, join
-from sertag.errors import ModelError, UsageError
+from sertag.errors import ModelError, RecordingError, UsageError
 from sertag.features import FrameStream, mean_level
 from sertag.model import Model
 from sertag.speech import CLIP, SpeechGate, clip_speech
@@ -90,7 +90,7 @@ class Tagger:
             on_block: told the share of the recording and the seconds done, every few seconds of it.
 
         Raises:
-            RecordingError: for a file that cannot be decoded.
+            RecordingError: for a file that cannot be decoded, which a note to it names.
         """
         parts: list[Part] = []
 
@@ -100,8 +100,12 @@ class Tagger:
                     (segment.number + share) / segment.count, sum(part.seconds for part in parts) + seconds
                 )
 
-        while not parts or not parts[-1].ended:
-            parts.append(self.tag_segment(path, len(parts), on_block=report))
+        try:
+            while not parts or not parts[-1].ended:
+                parts.append(self.tag_segment(path, len(parts), on_block=report))
+        except RecordingError as error:
+            error.add_note(os.fspath(path))
+            raise
         return join(parts, name or os.path.basename(os.fspath(path)))
 
     def tag_segment(

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 import soxr
 
-from sertag import Tagger, Timeline
-from sertag.errors import RecordingError, UsageError
+from sertag import RecordingError, Tagger, Timeline
+from sertag.errors import UsageError
 from sertag.features import FeatureSettings, frames_of
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.model import SHIPPED
@@ -255,6 +255,7 @@ def test_nobody_is_analysed_by_accident(channels: str, only: str, sample: str) -
     with pytest.raises(RecordingError) as caught:
         Tagger(channels=channels, only=only).tag(SAMPLES / sample)
     assert caught.value.code == "role_missing"
+    assert caught.value.__notes__ == [str(SAMPLES / sample)]
 
 
 @pytest.mark.parametrize(
