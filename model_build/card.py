@@ -145,9 +145,10 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
     unlabelled = about.get("unlabelled", [])
     for corpus in [*about["corpora"], *unlabelled]:
         whom = "voices, unlabelled" if corpus in unlabelled else "speakers"
+        heard = f", {corpus['perceived']:,} with what listeners heard" if corpus["perceived"] else ""
         yield (
             f"{corpus['name']}, {corpus['licence']}: {corpus['clips']:,} clips of {corpus['speakers']}"
-            f" {whom}; SHA-256 over names and bytes `{corpus['sha256']}`."
+            f" {whom}{heard}; SHA-256 over names and bytes `{corpus['sha256']}`."
         )
     for reason, count in about["skipped"].items():
         yield f"Left out: {count} ({reason})."

@@ -72,6 +72,11 @@ def test_what_was_left_out_is_said(built: tuple[Path, str]) -> None:
     assert "Left out: 1 (empty)" in built[1]
 
 
+def test_that_listeners_were_not_heard_is_said(built: tuple[Path, str]) -> None:
+    assert "CREMA-D: its table tabulatedVotes.csv was not there" in built[1]
+    assert "with what listeners heard" not in built[0].with_suffix(".md").read_text()
+
+
 def test_the_model_works_and_says_where_it_is_from(built: tuple[Path, str], corpus: Path) -> None:
     out, printed = built
     metadata = Tagger(str(out)).model.metadata

@@ -44,6 +44,7 @@ class Corpus:
             "licence": self.licence,
             "clips": len(self.utterances),
             "speakers": len({utterance.speaker for utterance in self.utterances}),
+            "perceived": sum(bool(utterance.perceived) for utterance in self.utterances),
             "sha256": self.digest(),
         }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sertag.errors import InterruptedRunError, SertagError, UsageError
+
+if TYPE_CHECKING:
+    from model_build.build import Built
 
 
 class ProtocolName(StrEnum):
@@ -66,20 +69,9 @@ def build_model(
     several trainings those that are finished are kept beside M.tflite until it is: after a power cut the same
     command goes on after the last of them.
     """
-    from sertag.metadata import LONGEST_NAME
-
-    if out.suffix != ".tflite":
-        raise UsageError(f"--out {out}: a model's name ends in .tflite")
-    if len(out.stem) > LONGEST_NAME or not out.stem.isprintable():
-        raise UsageError(f"--out {out}: a model's name has {LONGEST_NAME} printable characters at most")
-    folder = out.absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK) or out.is_dir():
-        raise SertagError("output_failed", f"{out}: cannot be written; is its folder there, and yours?")
+    _check_place(out)
     if not 0.5 <= window <= 30 or round(window * 50) % 2 or abs(window * 50 - round(window * 50)) > 1e-6:
         raise UsageError(f"--window {window:g}: give a multiple of 0.04 s, from 0.52 to 30")
-    card = out.with_suffix(".md")
-    if card.is_dir() or (card.exists() and not out.exists()):
-        raise UsageError(f"{card}: is there, and no model's card; call the model otherwise")
     if unlabelled and not teacher:
         raise UsageError(f"--unlabelled {unlabelled}: who is to label it? add --teacher")
     # Its start-up notes are for developers of TensorFlow.
@@ -119,10 +111,42 @@ def build_model(
         [(corpus.corpus, corpus.evaluations) for corpus in built.figures.corpora],
         DESCRIPTIONS[protocol.value],
     )
-    names = ", ".join(corpus.name for corpus in built.corpora.corpora)
-    print(f"{out}: {built.size / 1000:,.0f} kB, trained on {names}; card: {out.with_suffix('.md')}")
-    for reason, count in built.metadata.about["skipped"].items():
-        print(f"Left out: {count} ({reason})")
+    _tell(out, built)
     if built.interrupted:
         print(f"Interrupted; the model is that of epoch {built.metadata.about['epochs']}.")
         raise typer.Exit(130)
+
+
+def _check_place(out: Path) -> None:
+    """Finds out before hours of training whether a model can be written.
+
+    Raises:
+        UsageError: for a name that cannot be a model's, or a card's.
+        SertagError: ``output_failed``.
+    """
+    from sertag.metadata import LONGEST_NAME
+
+    if out.suffix != ".tflite":
+        raise UsageError(f"--out {out}: a model's name ends in .tflite")
+    if len(out.stem) > LONGEST_NAME or not out.stem.isprintable():
+        raise UsageError(f"--out {out}: a model's name has {LONGEST_NAME} printable characters at most")
+    folder = out.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or out.is_dir():
+        raise SertagError("output_failed", f"{out}: cannot be written; is its folder there, and yours?")
+    card = out.with_suffix(".md")
+    if card.is_dir() or (card.exists() and not out.exists()):
+        raise UsageError(f"{card}: is there, and no model's card; call the model otherwise")
+
+
+def _tell(out: Path, built: Built) -> None:
+    """Prints what was made of what."""
+    corpora = built.corpora.corpora
+    names = ", ".join(corpus.name for corpus in corpora)
+    print(f"{out}: {built.size / 1000:,.0f} kB, trained on {names}; card: {out.with_suffix('.md')}")
+    for reason, count in built.metadata.about["skipped"].items():
+        print(f"Left out: {count} ({reason})")
+    if "CREMA-D" in names and not any(clip.perceived for corpus in corpora for clip in corpus.utterances):
+        print(
+            "CREMA-D: its table tabulatedVotes.csv was not there; networks that learn what listeners heard as"
+            " well tell new voices better"
+        )
