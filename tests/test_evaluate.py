@@ -18,8 +18,8 @@ from sertag.engines.local import processors
 
 from conftest import SERTAG, Cli, at_a_terminal, voice, wait_until, write
 
-_BUSY = 1.5
-"""A worker that took so many seconds of a processor is done with starting."""
+_BUSY = 0.5
+"""A worker that took so many seconds of a processor is about to read, or does."""
 
 
 def _seconds(process: int) -> float:
@@ -96,7 +96,7 @@ def test_one_clear_line_where_reading_ends_early(
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
 
     def reading() -> list[int]:
-        """The workers, once one has read something."""
+        """The workers that are busy."""
         found = [int(child) for child in children.read_text().split()]
         # The first is multiprocessing's own.
         return [child for child in found[1:] if _seconds(child) > _BUSY]
