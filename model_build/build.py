@@ -28,7 +28,7 @@ from sertag import __version__
 from sertag.engines.local import processors
 from sertag.errors import RecordingError, UsageError
 from sertag.features import FeatureSettings
-from sertag.files import sync_folder
+from sertag.files import Move, put_in_place
 from sertag.labels import VALENCE, in_order
 from sertag.metadata import ModelMetadata, pack
 from sertag.model import Model
@@ -194,9 +194,7 @@ def _publish(out: Path, content: bytes, card: str, folder: Path) -> None:
             file.write(written)
             file.flush()
             os.fsync(file.fileno())
-    for path in files:
-        os.replace(folder / path.name, path)
-    sync_folder(out.absolute().parent)
+    put_in_place(Move(str(folder / path.name), str(path)) for path in files)
 
 
 def _converted(network: tf.keras.Model) -> bytes:
