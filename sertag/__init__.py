@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sertag.timeline import Timeline
 
 __all__ = ["RecordingError", "SertagError", "Tagger", "Timeline"]
-__version__ = "0.19.0"
+__version__ = "0.20.0"
 
 _HOMES = {
     "RecordingError": "sertag.errors",
