@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from sertag.engines.worker import Result
 from sertag.errors import SertagError, UsageError
 from sertag.files import put_in_place
 from sertag.journal import Journal
-from sertag.leftovers import discard, finish_earlier
+from sertag.leftovers import discard, finish_earlier, is_begun
 from sertag.outputs import Destination, FileOutputs, write_result
 from sertag.parts import DamagedRecordError
 from sertag.spool import Spool
@@ -106,7 +107,8 @@ def scan_to_stream(
     """
     stream = _Stream([writer, outputs], run)
     jobs = (Job(position, recording) for position, recording in enumerate(recordings))
-    _tag(engine.run(jobs), stream.put, fail_fast=fail_fast, observer=observer)
+    with contextlib.closing(stream):
+        _tag(engine.run(jobs), stream.put, fail_fast=fail_fast, observer=observer)
     writer.finish(stream.totals)
     put_in_place(outputs.finish(stream.totals))
     return stream.totals
@@ -159,7 +161,7 @@ def scan_to_files(
         and earlier.paths >= destination.places()
     ):
         return earlier.totals
-    continues = destination.journal.exists() and not resumption.update
+    continues = not resumption.update and is_begun(destination.journal)
     adds = not (resumption.overwrite or continues) and destination.adds(
         run, update=resumption.update, watched=partial(_watched, observer=observer)
     )
@@ -197,8 +199,7 @@ def _write(journal: Journal, destination: Destination, run: Run, observer: Obser
         for entry in journal.entries():
             write_result(entry.payload, entry.carried, outputs, run)
             observer.tick()
-        moves = outputs.finish(totals)
-    journal.finish(moves, totals)
+        journal.finish(outputs.finish(totals), totals)
     return totals
 
 
@@ -270,6 +271,9 @@ class _Stream:
         self._run = run
         self._spool: Spool[_Item] = Spool()
         self.totals = Totals()
+
+    def close(self) -> None:
+        self._spool.close()
 
     def put(self, job: Job, result: Result) -> None:
         item = _Item(job.recording.carried, result.failure is not None, result.seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import gzip
 import io
 import os
@@ -26,11 +27,12 @@ class Move:
 class WholeFile:
     """A text file that appears under its name when complete: written aside and synced first.
 
-    What is aside has a fixed name, so that one that a crash left is written over. Where the name is a link,
-    the file that it leads to is replaced.
+    What is aside has a fixed name, so that one that a crash left is written over, and is locked, so that
+    no two runs write it at once, until it is closed. Where the name is a link, the file that it leads to is
+    replaced.
 
     Raises:
-        SertagError: ``output_failed`` where it cannot be written.
+        SertagError: ``output_failed`` where it cannot be written, or another run is writing it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +41,7 @@ class WholeFile:
         self.aside = aside_of(path)
         with writing(path):
             refuse_others(path)
-            self._binary = open(self.aside, "wb")  # noqa: SIM115
+            self._binary = _locked(self.aside)
             # Without name and time, so that the same results are the same bytes.
             self._zip = (
                 gzip.GzipFile("", "wb", 6, self._binary, mtime=0) if path.suffix.lower() == ".gz" else None
@@ -47,23 +49,63 @@ class WholeFile:
             self.stream: IO[str] = io.TextIOWrapper(self._zip or self._binary, "utf-8", newline="")
 
     def complete(self) -> Move:
-        """Syncs the file; the move that puts it in its place is left to do."""
+        """Syncs the file; the move that puts it in its place is left to do, and then to close it."""
         with writing(self.path):
             self.stream.flush()
             if self._zip:
                 self._zip.close()
             self._binary.flush()
             os.fsync(self._binary.fileno())
-            self._binary.close()
         return Move(str(self.aside), str(self._place))
 
     def discard(self) -> None:
         """Removes what was written."""
+        self.aside.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Lets others write the file."""
         for part in (self.stream, self._zip, self._binary):
             with contextlib.suppress(OSError, ValueError):
                 if part:
                     part.close()
-        self.aside.unlink(missing_ok=True)
+
+
+def _locked(aside: Path) -> IO[bytes]:
+    """A file to write from its beginning, which nobody else writes meanwhile.
+
+    Raises:
+        OSError: where it cannot be written, or somebody does.
+    """
+    while True:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            _lock(descriptor)
+            # Whoever had it locked before may have put it in its place since it was opened.
+            if _is_named(descriptor, aside):
+                os.ftruncate(descriptor, 0)
+                return os.fdopen(descriptor, "wb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BlockingIOError(errno.EAGAIN, "another run is writing it") from error
+    except OSError:
+        # Not every file system knows locks.
+        return
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -113,7 +155,7 @@ def put_in_place(moves: Iterable[Move]) -> None:
         with writing(Path(move.path)):
             if move.aside is None:
                 Path(move.path).unlink(missing_ok=True)
-            elif os.path.exists(move.aside):
+            else:
                 os.replace(move.aside, move.path)
             sync_folder(Path(move.path).parent)
 

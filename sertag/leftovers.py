@@ -40,10 +40,18 @@ def finish_earlier(path: Path) -> Finished | None:
         settings = {name: json.loads(value) for name, value in settings_in(database).items()}
         last = json.loads(row[0])
         moves = [Move(*move) for move in last["moves"]]
-        put_in_place(moves)
+        put_in_place(move for move in moves if move.aside is None or os.path.exists(move.aside))
         asides = asides_in(database)
     remove_journal(path, asides)
     return Finished(settings, frozenset(move.path for move in moves), Totals(*last["totals"]))
+
+
+def is_begun(path: Path) -> bool:
+    """Whether an earlier run has begun a journal; one that died at once may have left an empty one."""
+    if not path.exists():
+        return False
+    with told(path), contextlib.closing(open_database(path)) as database:
+        return bool(settings_in(database))
 
 
 def discard(path: Path) -> None:

@@ -183,7 +183,7 @@ def write_result(payload: bytes, carried: tuple[str, ...], writer: Writer | File
 class FileOutputs:
     """Files of results, and one of the failures, if any.
 
-    As a context: where it ends early, what was written is discarded.
+    As a context: where it ends before all are complete, what was written is discarded.
 
     Args:
         targets: which files.
@@ -211,6 +211,7 @@ class FileOutputs:
         self._failures_path = failures
         self._outputs: list[tuple[WholeFile, Writer]] = []
         self._failures: WholeFile | None = None
+        self._complete = False
         if failures:
             with writing(failures):
                 refuse_others(failures)
@@ -232,9 +233,11 @@ class FileOutputs:
     def __enter__(self) -> FileOutputs:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
+    def __exit__(self, *_: object) -> None:
+        if not self._complete:
             self._discard()
+        for file in self._files():
+            file.close()
 
     def add(self, record: Record, carried: tuple[str, ...] = ()) -> None:
         """Writes a timeline to every output."""
@@ -253,11 +256,12 @@ class FileOutputs:
         self._row((failure.file, failure.code, failure.message))
 
     def finish(self, totals: Totals) -> list[Move]:
-        """Completes all files; the moves that put them in their places are left to do."""
+        """Completes all files; the moves that put them in place are left to do before the context ends."""
         for file, writer in self._outputs:
             with writing(file.path):
                 writer.finish(totals)
         moves = [file.complete() for file in self._files()]
+        self._complete = True
         if self._failures is None and self._failures_path:
             moves.append(Move(None, str(real_path(self._failures_path))))
         return moves

@@ -45,6 +45,11 @@ class Spool(Generic[Item]):
             self._waiting[position] = self._aside().append(payload), item
             self._held -= len(payload)
 
+    def close(self) -> None:
+        """Lets what is held back go."""
+        if self._parts:
+            self._parts.close()
+
     def _taken(self, waiting: bytes | Place) -> bytes:
         if isinstance(waiting, Place):
             return self._aside().read(waiting)

@@ -213,6 +213,40 @@ def test_links_are_followed_and_pipes_refused(calls: Path, tmp_path: Path, cli: 
     assert (tmp_path / "p.csv").is_fifo()
 
 
+def test_two_runs_do_not_write_one_file(calls: Path, tmp_path: Path, cli: Cli) -> None:
+    write(calls / "c.wav", voice(20.0, rate=8_000), 8_000)
+    assert cli("scan", calls, "--summary", "s.csv").returncode == 3
+    alone = (tmp_path / "s.csv").read_bytes()
+    (tmp_path / "s.csv").unlink()
+    # Nobody reads what the first one gives, more than a pipe holds, so it stands still while it writes.
+    os.mkfifo(tmp_path / "data")
+    first = subprocess.Popen(
+        ["bash", "-c", 'exec "$S" scan calls --summary s.csv --hop 0.02 > data'],
+        cwd=tmp_path,
+        env={**os.environ, "S": str(SERTAG)},
+    )
+    with open(tmp_path / "data", "rb") as data:
+        wait_until((tmp_path / ".s.csv.part").exists)
+        second = cli("scan", calls, "--summary", "s.csv")
+        assert (second.returncode, second.stdout) == (1, "")
+        assert second.stderr == "sertag: s.csv: cannot be written: another run is writing it\n"
+        assert data.read()
+    assert first.wait(30) == 3
+    assert (tmp_path / "s.csv").read_bytes() != alone
+    assert cli("scan", calls, "--summary", "s.csv", "--overwrite").returncode == 3
+    assert (tmp_path / "s.csv").read_bytes() == alone
+
+
+def test_an_empty_journal_replaces_nothing(calls: Path, tmp_path: Path, cli: Cli) -> None:
+    assert cli("scan", calls, "--out", "r.csv").returncode == 3
+    before = (tmp_path / "r.csv").read_bytes()
+    (tmp_path / "r.csv.journal").touch()
+    done = cli("scan", calls, "--out", "r.csv", "--hop", "0.5")
+    assert (done.returncode, "r.csv: is there already" in done.stderr) == (2, True)
+    assert (tmp_path / "r.csv").read_bytes() == before
+    assert cli("scan", calls, "--out", "r.csv", "--update").returncode == 0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
 def test_a_closed_folder_is_told_before_anything_is_tagged(calls: Path, tmp_path: Path) -> None:
     # Root may write everywhere but for these capabilities.
