@@ -8,8 +8,10 @@ is taken out of the call's own; with what is left, the network hears all of it a
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -19,7 +21,10 @@ from sertag.types import BoolArray, DoubleArray, FloatArray
 from sertag.windows import FrameWindow
 
 BLOCK_SECONDS = 600.0
-"""Length of the stretches, from the recording's start on, that are adapted each for itself."""
+"""Length of the stretches, from the recording's start on, that are adapted each for itself.
+
+The last one is half as long at least, and less than half as long again, so that none is told from little.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +95,8 @@ class BlockStream:
     def __init__(self, settings: FeatureSettings, first: int = 0) -> None:
         self._settings = settings
         self._length = settings.frames_in(BLOCK_SECONDS)
-        self._end = first + self._length
+        self._end = first
+        self._held = 0
         self._frames: list[FloatArray] = []
         self._speech: list[BoolArray] = []
         self._windows: list[FrameWindow] = []
@@ -108,18 +114,20 @@ class BlockStream:
         """
         self._frames.append(frames)
         self._speech.append(speech)
-        for window in windows:
-            if window.start >= self._end:
-                yield self._block()
-            self._windows.append(window)
+        self._held += len(frames)
+        self._windows += windows
+        while self._held >= self._length + self._length // 2:
+            yield self._block(self._length)
         if last and self._windows:
-            yield self._block()
+            yield self._block(self._held)
 
-    def _block(self) -> Block:
+    def _block(self, length: int) -> Block:
         frames, speech = np.concatenate(self._frames), np.concatenate(self._speech)
-        statistics = CallStatistics.of(frames[: self._length], speech[: self._length], self._settings)
-        block = Block(tuple(self._windows), statistics)
-        self._frames, self._speech = [frames[self._length :]], [speech[self._length :]]
-        self._windows = []
-        self._end += self._length
+        statistics = CallStatistics.of(frames[:length], speech[:length], self._settings)
+        self._frames, self._speech = [frames[length:]], [speech[length:]]
+        self._held -= length
+        self._end += length
+        count = bisect_left(self._windows, self._end, key=attrgetter("start"))
+        block = Block(tuple(self._windows[:count]), statistics)
+        del self._windows[:count]
         return block

@@ -112,7 +112,8 @@ def blocks(frames: FloatArray, speech: BoolArray, sizes: Sequence[int], hop: int
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(3, 1), (BLOCK, 1), (BLOCK + 1, 1), (BLOCK + 6, 2), (3 * BLOCK + 50, 4)]
+    ("count", "expected"),
+    [(3, 1), (BLOCK, 1), (3 * BLOCK // 2 - 1, 1), (3 * BLOCK // 2, 2), (3 * BLOCK + 50, 3), (4 * BLOCK, 4)],
 )
 def test_blocks_lie_at_multiples_of_ten_minutes(count: int, expected: int) -> None:
     found = blocks(*coarse_frames(count, 0), [64])
@@ -120,9 +121,8 @@ def test_blocks_lie_at_multiples_of_ten_minutes(count: int, expected: int) -> No
     # The last window is the first that reaches the end, wherever it starts.
     assert len(found) == expected
     assert sum(starts, []) == list(range(0, 5 * len(sum(starts, [])), 5))  # noqa: RUF017
-    assert all(
-        BLOCK * number <= start < BLOCK * (number + 1) for number, of in enumerate(starts) for start in of
-    )
+    assert [of[0] // BLOCK for of in starts] == list(range(expected))
+    assert all(start < BLOCK * (number + 1) for number, of in enumerate(starts[:-1]) for start in of)
 
 
 def test_where_nothing_was_recorded_there_is_no_block() -> None:
@@ -133,8 +133,7 @@ def test_where_nothing_was_recorded_there_is_no_block() -> None:
 
 def test_a_block_has_the_statistics_of_its_own_stretch() -> None:
     frames, speech = coarse_frames(2 * BLOCK + 70, 0)
-    for number, block in enumerate(blocks(frames, speech, [37])):
-        part = slice(number * BLOCK, (number + 1) * BLOCK)
+    for part, block in zip((slice(BLOCK), slice(BLOCK, None)), blocks(frames, speech, [37]), strict=True):
         expected = CallStatistics.of(frames[part], speech[part], COARSE)
         assert np.array_equal(block.statistics.totals, expected.totals)
         assert np.array_equal(block.statistics.counts, expected.counts)
@@ -176,7 +175,7 @@ def test_the_windows_of_a_finished_block_are_let_go() -> None:
         del frames, speech
         most = max(most, sum(each() is not None for each in known))
     assert done > 6 * BLOCK // 10
-    assert most <= BLOCK // 100 + 2
+    assert most <= 3 * BLOCK // 200 + 2
 
 
 def call(path: Path, beginning: FloatArray, rest: FloatArray) -> Path:
@@ -185,7 +184,8 @@ def call(path: Path, beginning: FloatArray, rest: FloatArray) -> Path:
 
 def test_a_block_does_not_depend_on_the_one_before(tmp_path: Path) -> None:
     # Whether a frame is speech depends on some seconds around it, so those before the boundary are the same.
-    end = np.concatenate([voice(20.0, rate=8_000, seed=9), voice(45.0, rate=8_000, pitch=220.0, seed=3)])
+    voices = voice(20.0, rate=8_000, seed=9), voice(45.0, rate=8_000, pitch=220.0, seed=3)
+    end = np.concatenate([voices[0], *[voices[1]] * 7])
     length = round((BLOCK_SECONDS - 20) * 8_000)
     calm, other = (
         np.tile(voice(29.0, rate=8_000, pitch=pitch, formant=formant, seed=seed), 20)[:length]
@@ -197,7 +197,7 @@ def test_a_block_does_not_depend_on_the_one_before(tmp_path: Path) -> None:
         for beginning in (calm, other)
     ]
     boundary = round(BLOCK_SECONDS / 3)
-    assert len(calls[0]) == boundary + 15
+    assert len(calls[0]) == boundary + 105
     assert calls[0][boundary:] == calls[1][boundary:]
     # What they begin with counts: the same stretch is heard otherwise within the first ten minutes.
     same = slice(boundary - 4, boundary)
