@@ -41,7 +41,7 @@ class Model:
     ) -> None:
         self.path = locate(name) if content is None else Path(name)
         self._package = package
-        self._content = _read(self.path) if content is None else content
+        self._content = read(self.path) if content is None else content
         network, self.metadata = unpack(self._content, self.path)
         try:
             self._interpreter, self.interpreter = load_interpreter(network, package)
@@ -93,7 +93,12 @@ class Model:
         return out
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """What a model file holds.
+
+    Raises:
+        ModelError: where it cannot be read, or is larger than any model.
+    """
     try:
         if path.stat().st_size > _LARGEST:
             raise ModelError(f"{path}: is larger than any model, {_LARGEST // 2**20} MiB")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sertag.labels import NO_SPEECH, UNCERTAIN
+from sertag.types import DoubleArray
 
 if TYPE_CHECKING:
     import pandas
@@ -19,7 +20,6 @@ PREFIX = ("file", "channel", "start", "end", "emotion", "confidence", "speech")
 
 _PART = 1_000
 
-DoubleArray = npt.NDArray[np.float64]
 CodeArray = npt.NDArray[np.int16]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import faulthandler
 import os
 import signal
@@ -169,6 +170,17 @@ def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
     with pytest.raises(SertagError, match=r"worker processes end before they start \(SIGKILL\)"):
         next(running)
     assert children() == before
+
+
+def test_workers_that_cannot_be_started_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", fork)
+    running = LocalEngine(Tagger, workers=2, observer=Watching(), timeout=None)
+    with pytest.raises(SertagError, match="cannot be started: Resource temporarily unavailable") as told:
+        list(running.run(jobs(tmp_path, ["good"])))
+    assert told.value.code == "no_worker"
 
 
 def test_workers_end_with_the_run_however_it_ends(tmp_path: Path) -> None:

@@ -141,3 +141,11 @@ def test_nothing_heavy_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_larger_than_any_model_is_not_read(cli: Cli, tmp_path: Path) -> None:
+    with open(tmp_path / "m.tflite", "wb") as file:
+        file.truncate(2**34)
+    done = cli("models", "m.tflite")
+    assert done.returncode == 1
+    assert done.stderr == "sertag: m.tflite: is larger than any model, 64 MiB\n"

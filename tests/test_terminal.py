@@ -39,6 +39,13 @@ def test_what_a_terminal_would_obey_is_shown_instead(cli: Cli, tmp_path: Path) -
     assert done.stdout.startswith('{"schema":"sertag/1","file":"\\u001b[2J\\nx.wav"')
 
 
+def test_what_is_told_of_every_recording_is_not_obeyed_either(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "\x1b[31mRED.wav", voice(4.0))
+    for name in ("data.csv", "-"):
+        out = [] if name == "-" else ["--out", name]
+        assert "\nsertag: \\x1b[31mRED.wav: tagged (" in cli("scan", "-v", "\x1b[31mRED.wav", *out).stderr
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_a_terminal_may_speak_another_encoding(tmp_path: Path, encoding: str) -> None:
     write(tmp_path / "größe.wav", voice(4.0))

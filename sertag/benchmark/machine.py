@@ -11,6 +11,7 @@ from pathlib import Path
 import soundfile
 
 from sertag import __version__
+from sertag.engines.local import processors
 from sertag.model import Model
 
 
@@ -37,7 +38,7 @@ class Machine:
         packages = {name: version(name) for name in ("numpy", "scipy", "soxr", "soundfile")}
         return cls(
             _processor(),
-            len(os.sched_getaffinity(0)),
+            processors(),
             os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             f"{platform.system()} {platform.release()} {platform.machine()}",
             platform.python_version(),

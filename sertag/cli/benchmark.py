@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,12 +46,13 @@ def benchmark(
 
     from sertag.benchmark.document import document
     from sertag.benchmark.measure import measure, steps
+    from sertag.engines.local import processors
 
     if recordings is not None and full:
         raise UsageError("--full: is for recordings that are made; leave --recordings or --full away")
     if recordings is not None and not recordings.exists():
         raise UsageError(f"--recordings {recordings}: no such file or folder")
-    processes = workers or len(os.sched_getaffinity(0))
+    processes = workers or processors()
     stderr = Console(stderr=True)
     bar = Progress(
         BarColumn(),

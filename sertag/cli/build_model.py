@@ -63,7 +63,8 @@ def build_model(
     """Train a model, quantise and convert it, and measure it on speakers that it has never heard.
 
     Corpora are CREMA-D, EMO-DB, RAVDESS, SAVEE and TESS, known by their file names, or your own: folders
-    emotion/speaker, or a CSV with file, emotion, speaker (and, if you like, sex and age). CREMA-D's tables
+    emotion/speaker, or a CSV with file, emotion, speaker (and, if you like, sex and age), where a name is one
+    person's within its folder or CSV: whoever comes in several counts as several speakers. CREMA-D's tables
     VideoDemographics.csv and tabulatedVotes.csv are read where they lie among them. Needs the extra
     "build". Ctrl-C ends the training; the weights of the last whole epoch are converted. Of a protocol with
     several trainings those that are finished are kept beside M.tflite until it is: after a power cut the same

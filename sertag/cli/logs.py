@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sertag.errors import SertagError
+from sertag.text import visible
 
 _EXTRAS = ("recording", "code", "duration", "elapsed", "settings", "workers", "totals", "trace")
 
@@ -65,7 +66,7 @@ class _PersonFormatter(logging.Formatter):
         recording = extras.pop("recording", None)
         details = ", ".join(f"{name} {value}" for name, value in extras.items() if name != "trace")
         message = f"{recording}: {record.getMessage()}" if recording else record.getMessage()
-        return f"sertag: {message}" + (f" ({details})" if details else "")
+        return visible(f"sertag: {message}" + (f" ({details})" if details else ""))
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:

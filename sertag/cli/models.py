@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from sertag.errors import ModelError
-
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -53,11 +51,9 @@ def models(
 def _read(path: Path) -> tuple[int, ModelMetadata]:
     """Size in bytes and metadata of a model file."""
     from sertag.metadata import unpack
+    from sertag.model import read
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    content = read(path)
     return len(content), unpack(content, path)[1]
 
 

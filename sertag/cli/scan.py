@@ -7,14 +7,11 @@ from copy import deepcopy
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sertag.errors import NothingFoundError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 _INPUT, _OUTPUT, _HEARING, _RUN = "What to tag", "Results", "How to listen", "How to run"
 

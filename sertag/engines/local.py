@@ -252,9 +252,13 @@ class _Worker:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()
+        except OSError as error:
+            self.connection.close()
+            reason = f"worker processes cannot be started: {error.strerror}; are there too many?"
+            raise SertagError("no_worker", reason) from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
+            theirs.close()
         self.jobs: deque[Job] = deque()
         self.ready = False
         self._restart()
