@@ -1,4 +1,4 @@
-"""Calls that training draws, so that the network meets in training what adaptation makes of them."""
+"""Calls that training draws, so that the network meets in training much of what adaptation makes of them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,20 @@ class CallSampler:
     """Draws calls that an example's take may be from.
 
     None for 10 % of windows, the clip alone for 15 %, all clips of the speaker for 15 %, else a call of 5
-    to 40 clips: in 60 % of these one emotion rules with 40 to 95 %, in every eighth a second voice speaks
-    on the channel. At run time the mix of emotions is a guess, so here it is the truth with errors.
+    to 40 clips: in 60 % of these one emotion rules with 40 to 95 %, in every eighth a second voice says
+    nearly as many on the channel. At run time the mix of emotions is a guess, so here it is the truth with
+    errors. No line is foreign, and all calls are trusted by half at 20 s.
+
+    Args:
+        examples: what calls are made of; one that comes twice counts once.
+        effects: of the emotions on a call's statistics.
+        normalisation: of the inputs.
     """
 
     def __init__(
         self, examples: Sequence[Example], effects: EmotionEffects, normalisation: Normalisation
     ) -> None:
+        examples = list(dict.fromkeys(examples))
         self._effects = effects
         self._normalisation = normalisation
         self._targets = np.array([example.target for example in examples])

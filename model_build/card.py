@@ -156,7 +156,8 @@ def _data(metadata: ModelMetadata) -> Iterator[str]:
     yield ""
     if split["test"]:
         yield f"- training: {', '.join(split['training'])}"
-        yield f"- validation (temperatures): {', '.join(split['validation'])}"
+        if split["validation"]:
+            yield f"- validation (temperatures, usual answers): {', '.join(split['validation'])}"
         yield f"- test (nothing was chosen on them): {', '.join(split['test'])}"
     else:
         yield f"This file was trained on all {len(split['training'])} speakers, after the figures above were"

@@ -135,18 +135,17 @@ def make_examples(
         speakers = list(clips)
         groups += [speakers[at : at + _SESSION_CLIPS] for at in range(0, len(speakers), _SESSION_CLIPS)]
     seeds = np.random.SeedSequence(seed).spawn(len(groups))
-    noises = _numbers(groups)
     work = partial(_takes, settings=settings, sessions=sessions, teacher=teacher)
     # Started afresh, not forked: a fork of a process that runs TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore) as pool:
         try:
             with _ctrl_c_held_back():
                 # Not by map, which cancels what is to come, and over that pools stumble that lose a worker.
-                jobs = zip(groups, seeds, noises, strict=True)
-                futures = deque(pool.submit(work, *job) for job in jobs)
+                futures = deque(pool.submit(work, *job) for job in zip(groups, seeds, strict=True))
             for group in groups:
                 for utterance, result in zip(group, futures.popleft().result(), strict=True):
                     if isinstance(result, RecordingError):
@@ -161,7 +160,7 @@ def make_examples(
             ) from None
         except BaseException:
             # Whoever stops does not wait for a speaker to be done.
-            for worker in multiprocessing.active_children():
+            for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()
             raise
 
@@ -179,19 +178,9 @@ def _ctrl_c_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _numbers(groups: Sequence[Sequence[Utterance]]) -> list[int]:
-    """Which of its corpus's speakers each group is of."""
-    speakers: dict[str, dict[str, int]] = {}
-    for first, *_ in groups:
-        of_corpus = speakers.setdefault(first.corpus, {})
-        of_corpus.setdefault(first.speaker, len(of_corpus))
-    return [speakers[first.corpus][first.speaker] for first, *_ in groups]
-
-
 def _takes(
     group: Sequence[Utterance],
     seed: np.random.SeedSequence,
-    noise: int,
     *,
     settings: FeatureSettings,
     sessions: int,
@@ -208,26 +197,27 @@ def _takes(
         *takes[:FIRST_SESSION],
         *(_in_noise(session, settings, random) for session in takes[FIRST_SESSION:]),
     ]
-    noisy = _noisy_takes(clips, takes[CLEAN], settings, noise) if group[0].emotion else [None] * len(clips)
+    first = group[0]
+    noisy = _noisy_takes(clips, takes[CLEAN], settings, first) if first.emotion else [None] * len(clips)
     of_clips = zip(zip(*takes, strict=True), noisy, strict=True)
     return [samples if isinstance(samples, RecordingError) else next(of_clips) for samples in decoded]
 
 
 def _noisy_takes(
-    clips: Sequence[FloatArray], clean: Sequence[Take], settings: FeatureSettings, noise: int
+    clips: Sequence[FloatArray], clean: Sequence[Take], settings: FeatureSettings, one: Utterance
 ) -> Sequence[Take | None]:
-    """A speaker's clips in noise to be measured in.
+    """A speaker's clips in noise to be measured in, whoever else is measured.
 
     Args:
         clips: samples.
         clean: their takes.
         settings: of the features.
-        noise: which.
+        one: of the speaker's utterances.
     """
     if not any(take.speech.any() for take in clean):
         return [None] * len(clips)
     spoken = np.concatenate([take.frames[take.speech] for take in clean])
-    noisy = in_unheard_noise(clips, spoken, settings, noise, NOISE_SNR)
+    noisy = in_unheard_noise(clips, spoken, settings, one.speaker, NOISE_SNR)
     return [Take.of(samples, settings) for samples in noisy]
 
 

@@ -65,21 +65,21 @@ def in_unheard_noise(
     clips: Sequence[FloatArray],
     spoken: FloatArray,
     settings: FeatureSettings,
-    number: int,
+    speaker: str,
     snr: float,
 ) -> list[FloatArray]:
-    """A speaker's clips in a noise that no training hears: another piece, of each kind in turn.
+    """A speaker's clips in a noise that no training hears; which, the name decides.
 
     Args:
         clips: their samples, 1-D, at the settings' rate.
         spoken: frames of speech of all of them, shape ``(n, settings.columns)``.
         settings: how these were made.
-        number: which noise.
+        speaker: the name.
         snr: in dB, in the telephone's band, while somebody speaks.
     """
-    turn, kind = divmod(number, len(_KINDS))
-    random = np.random.default_rng(number)
-    noise = _chosen(_sounds(settings, kind, _PIECES + turn % _PIECES), spoken, settings, random)
+    random = np.random.default_rng([*speaker.encode("utf-8", "surrogateescape")])
+    kind, piece = random.integers(len(_KINDS)), _PIECES + random.integers(_PIECES)
+    noise = _chosen(_sounds(settings, int(kind), int(piece)), spoken, settings, random)
     level = _level(frames_of(noise, settings)[:, settings.level])
     gain = np.float32(10 ** ((_level(spoken[:, settings.level]) - snr - level) / 20))
     return [clip + gain * _stretch(noise, len(clip), random) for clip in clips]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from model_build.corpora import Utterance
 from model_build.split import (
@@ -18,7 +18,6 @@ from model_build.split import (
 from sertag.errors import UsageError
 
 Protocol = Literal["split", "folds", "one-corpus-out", "random"]
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DESCRIPTIONS: dict[Protocol, str] = {
     "split": "one split: the test speakers are heard in neither training nor validation",
     "folds": "speaker-independent folds: every speaker is tested by a network that never heard the voice",

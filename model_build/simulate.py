@@ -97,7 +97,7 @@ def simulate_calls(
         observer: is told of every speaker.
 
     Returns:
-        The clips of all calls, by mix and seconds of speech.
+        The clips of all calls, by mix and seconds of speech; of a single speaker none of two voices.
     """
     speakers = {
         speaker: clips
@@ -110,38 +110,38 @@ def simulate_calls(
     for number, name in enumerate(names):
         random = np.random.default_rng([number, len(names)])
         for mix in MIXES:
+            if mix == TWO_VOICES and len(names) < 2:
+                continue
             for seconds in SECONDS:
                 for _ in range(DRAWS):
                     voices = [speakers[name]]
-                    if mix == TWO_VOICES and len(names) > 1:
-                        voices.append(
-                            speakers[names[(number + 1 + random.integers(len(names) - 1)) % len(names)]]
-                        )
-                    drawn = _draw(voices, mix, seconds, random)
-                    heard = _listen(listener, drawn, name)
+                    if mix == TWO_VOICES:
+                        other = names[(number + 1 + random.integers(len(names) - 1)) % len(names)]
+                        voices.append(speakers[other])
+                    heard = _listen(listener, _draw(voices, mix, seconds, random))
                     key = (mix, seconds)
                     out[key] = out[key] + heard if key in out else heard
         observer.step()
     return out
 
 
-def _listen(listener: Listener, drawn: Sequence[tuple[int, Take]], speaker: str) -> CallClips:
+def _listen(listener: Listener, drawn: Sequence[tuple[Example, Take]]) -> CallClips:
     clips = [take for _, take in drawn]
     call = listen(listener, clips)
     calibration = listener.calibration
     adapted = probabilities_of(call, calibration)
     alone = probabilities_alone(listen(listener, clips, adapted=False), calibration.alone)
     return CallClips(
-        np.array([target for target, _ in drawn]),
+        np.array([example.target for example, _ in drawn]),
         answers(adapted),
         answers(alone),
-        (speaker,) * len(drawn),
+        tuple(example.utterance.speaker for example, _ in drawn),
     )
 
 
 def _draw(
     voices: Sequence[Sequence[Example]], mix: str, seconds: float, random: np.random.Generator
-) -> list[tuple[int, Take]]:
+) -> list[tuple[Example, Take]]:
     """Clips, voice after voice in turn, until there is enough speech; a clip comes again only varied."""
     by_emotion: list[dict[str, list[Example]]] = []
     for clips in voices:
@@ -149,7 +149,7 @@ def _draw(
         for example in clips:
             of_voice.setdefault(example.utterance.emotion, []).append(example)
         by_emotion.append(of_voice)
-    drawn: list[tuple[int, Take]] = []
+    drawn: list[tuple[Example, Take]] = []
     used: set[int] = set()
     heard = 0.0
     while heard < seconds:
@@ -164,7 +164,7 @@ def _draw(
         if not fresh:
             take = _varied(take, random)
         used.add(id(example))
-        drawn.append((example.target, take))
+        drawn.append((example, take))
         heard += take.statistics.seconds
     return drawn
 

@@ -51,7 +51,6 @@ class RandomSplit:
 
     training: tuple[Utterance, ...]
     test: tuple[Utterance, ...]
-    name: str = "random split: the same voices in training and test"
 
 
 def split_speakers(utterances: Sequence[Utterance]) -> Split:

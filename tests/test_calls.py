@@ -119,3 +119,11 @@ def test_what_the_calls_emotions_do_is_taken_out_but_for_an_error() -> None:
     assert removed.max() < 6
     assert 2 < removed.mean() < 5
     assert removed.std() > 0.5
+
+
+def test_clips_of_small_corpora_that_come_twice_count_once() -> None:
+    examples = speaker("ann", base=0.5)
+    once, _ = calls(CallSampler(examples, NO_EFFECTS, PLAIN), examples[0], draws=100)
+    twice, _ = calls(CallSampler([*examples, *examples], NO_EFFECTS, PLAIN), examples[0], draws=100)
+    assert max(call.voice.seconds for call in once) >= CLIPS
+    assert [call.voice.seconds for call in twice] == [call.voice.seconds for call in once]

@@ -91,8 +91,8 @@ def test_noise_to_be_measured_in_is_so_far_below_the_voice(number: int) -> None:
     frames = [frames_of(clip, SETTINGS) for clip in samples]
     spoken = np.concatenate([rows[speech_frames(rows, SETTINGS)] for rows in frames])
     louder, softer, again, other = (
-        in_unheard_noise(samples, spoken, SETTINGS, kind, snr)
-        for kind, snr in ((number, 10.0), (number, 20.0), (number, 10.0), (number + 1, 10.0))
+        in_unheard_noise(samples, spoken, SETTINGS, f"speaker {speaker}", snr)
+        for speaker, snr in ((number, 10.0), (number, 20.0), (number, 10.0), (number + 8, 10.0))
     )
     noise = [loud - clip for loud, clip in zip(louder, samples, strict=True)]
     for heard, loud, soft, clip in zip(noise, louder, softer, samples, strict=True):

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from model_build.corpora import Utterance
-from model_build.protocol import DESCRIPTIONS, PROTOCOLS, Protocol, parts_of
+from model_build.protocol import DESCRIPTIONS, Protocol, parts_of
 from sertag.errors import UsageError
 
 
@@ -76,10 +77,10 @@ def test_the_random_split_shares_voices_and_is_named_so() -> None:
 
 
 def test_every_protocol_is_described() -> None:
-    assert set(DESCRIPTIONS) == set(PROTOCOLS)
+    assert set(DESCRIPTIONS) == set(get_args(Protocol))
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", get_args(Protocol))
 def test_the_order_of_files_changes_nothing(protocol: Protocol) -> None:
     for one, other in zip(parts_of(protocol, ALL), parts_of(protocol, ALL[::-1]), strict=True):
         assert (one.name, one.speakers) == (other.name, other.speakers)

@@ -152,6 +152,14 @@ def test_two_voices_alternate(simulated: Simulated) -> None:
     assert both == len(SPEAKERS) * len(SECONDS) * DRAWS
 
 
+def test_every_clip_is_of_who_says_it(simulated: Simulated) -> None:
+    ear, found = simulated
+    turns: dict[tuple[str, int], list[str]] = {}
+    for mix, seconds, call in in_order(ear):
+        turns.setdefault((mix, seconds), []).extend(f"made {speaker}" for speaker in speakers_of(call))
+    assert {key: list(heard.speakers) for key, heard in found.items()} == turns
+
+
 def test_answers_are_those_of_the_network(simulated: Simulated) -> None:
     for heard in simulated[1].values():
         assert np.array_equal(heard.alone, heard.targets)
@@ -171,6 +179,8 @@ def test_who_lacks_a_ruling_emotion_or_is_silent_is_left_out() -> None:
         observer,
     )
     assert {speaker for heard in found.values() for speaker in heard.speakers} == {"made ann"}
+    # There is nobody else to speak on her channel.
+    assert {mix for mix, _ in found} == {*MIXES} - {TWO_VOICES}
     assert (observer.steps, observer.total) == (1, 1)
 
 
