@@ -100,7 +100,7 @@ Evaluations = dict[tuple[str, str], Evaluation]
 
 @dataclass(frozen=True)
 class CorpusEvaluation:
-    """Figures on one corpus, and how many of its clips were left out, by reason."""
+    """Figures on one corpus, none where no clip is left, and how many were left out, by reason."""
 
     corpus: str
     evaluations: Evaluations
@@ -131,6 +131,7 @@ def evaluate_corpora(model: Model, corpora: Corpora, observer: Observer) -> list
             else:
                 usable.append(utterance)
         examples = []
+        evaluations: Evaluations = {}
         observer.stage(f"reading {corpus.name}", len(usable))
         for result in make_examples(
             usable, metadata.labels, metadata.features, sessions=0, seed=0, workers=processors()
@@ -144,9 +145,14 @@ def evaluate_corpora(model: Model, corpora: Corpora, observer: Observer) -> list
             observer.stage(f"listening to {corpus.name}", len(MODES) * len(CONDITIONS))
             predictions = predict_all(model.listener, examples, metadata.labels, observer)
             evaluations = {key: Evaluation.of(value) for key, value in predictions.items()}
-            results.append(CorpusEvaluation(corpus.name, evaluations, dict(left_out)))
-    if not results:
-        raise UsageError("no clip is left that the model was not trained on and whose label it knows")
+        results.append(CorpusEvaluation(corpus.name, evaluations, dict(left_out)))
+    if not any(result.evaluations for result in results):
+        reasons = (
+            f"{result.corpus}: {count:,} ({reason})"
+            for result in results
+            for reason, count in result.left_out.items()
+        )
+        raise UsageError(f"no clip is left to measure; left out of {', '.join(reasons)}")
     return results
 
 

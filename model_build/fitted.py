@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,16 +12,15 @@ import tensorflow as tf
 
 from model_build.architectures import build_network
 from model_build.calibrate import calibrate, uncalibrated
-from model_build.corpora import Utterance
 from model_build.dataset import Example, Windower
 from model_build.fit import fit_effects, fit_lines, fit_normalisation
 from model_build.kept import KeptNetworks
+from model_build.material import Material
 from model_build.protocol import Part
 from model_build.recipe import Recipe
 from model_build.teacher import lessons_of
 from model_build.train import TrainingObserver, train
 from sertag.adaptation import EmotionEffects
-from sertag.features import FeatureSettings
 from sertag.listener import Calibration, Listener
 from sertag.types import FloatArray
 
@@ -46,23 +45,13 @@ class Fitted:
 
 
 def fit_part(
-    part: Part,
-    heard: Mapping[Utterance, Example],
-    unlabelled: Sequence[Example],
-    labels: Sequence[str],
-    features: FeatureSettings,
-    recipe: Recipe,
-    kept: KeptNetworks,
-    observer: TrainingObserver,
+    part: Part, material: Material, recipe: Recipe, kept: KeptNetworks, observer: TrainingObserver
 ) -> Fitted:
     """Trains on a part's training speakers, and fits the temperatures on its validation speakers.
 
     Args:
         part: who is on which side.
-        heard: examples of all utterances that can be decoded.
-        unlabelled: examples for the teacher to label.
-        labels: classes, by number.
-        features: how the examples were analysed.
+        material: what they say.
         recipe: how to train.
         kept: the networks that need not be trained again; a finished one is added.
         observer: is told how it goes.
@@ -71,34 +60,44 @@ def fit_part(
         KeyboardInterrupt: before the first epoch was over.
     """
     # Silence teaches nothing; where nothing is learnt it stays, to count as wrong.
-    given = [heard[item] for item in part.training if item in heard]
+    given, features, labels = material.of(part.training), material.features, material.labels
     training = [example for example in given if example.has_speech]
-    validation = [heard[item] for item in part.validation if item in heard]
     normalisation = fit_normalisation(training, features)
     effects = fit_effects(training, len(labels), features, normalisation)
     lines = fit_lines(training, features, recipe.seed)
     windower = Windower(features, normalisation, features.frames_in(recipe.window))
     weights, epochs, interrupted = kept.weights(part), recipe.epochs, False
     if weights is None:
-        weights, epochs = _trained(part.name, training, unlabelled, windower, effects, recipe, observer)
+        weights, epochs = _trained(
+            part.name, training, material.unlabelled, windower, effects, recipe, observer
+        )
         interrupted = epochs < recipe.epochs
         if not interrupted:
             kept.keep(part, weights)
     network = build_network(features, windower.length, len(labels), recipe.network)
     network.set_weights(weights)
+    listener = Listener(
+        run=_runs(network),
+        settings=features,
+        length=windower.length,
+        normalisation=normalisation,
+        effects=effects,
+        lines=lines,
+        calibration=uncalibrated(labels, {example.utterance.corpus for example in training}),
+    )
+    listener = calibrate(listener, material.of(part.validation))
+    return Fitted(network, listener, epochs, interrupted, len(given) - len(training))
 
+
+def _runs(network: tf.keras.Model) -> Callable[[FloatArray], FloatArray]:
+    """The network as a listener runs it."""
     shape = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)
     graph = tf.function(partial(network, training=False), input_signature=[shape])
 
     def run(inputs: FloatArray) -> FloatArray:
         return np.asarray(graph(tf.constant(inputs)))
 
-    known = {example.utterance.corpus for example in training}
-    listener = Listener(
-        run, features, windower.length, normalisation, effects, lines, uncalibrated(labels, known)
-    )
-    listener = calibrate(listener, validation)
-    return Fitted(network, listener, epochs, interrupted, len(given) - len(training))
+    return run
 
 
 def _trained(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +36,11 @@ class Part:
     training: tuple[Utterance, ...]
     validation: tuple[Utterance, ...]
     test: tuple[Utterance, ...]
+
+    def only(self, utterances: Container[Utterance]) -> Part:
+        """The part with nothing but some of its utterances."""
+        sides = (self.training, self.validation, self.test)
+        return Part(self.name, *(tuple(item for item in side if item in utterances) for side in sides))
 
     @property
     def speakers(self) -> dict[str, list[str]]:

@@ -97,41 +97,13 @@ def train(
     more = min(len(unlabelled), int(_UNLABELLED * len(training)))
     steps = settings.epochs * max(1, (len(training) + more) // size)
     observer.stage(name, steps)
+    tasks = Tasks.of([example.utterance for example in training])
+    heads = [count for count in tasks.sizes if count]
+    if lessons:
+        heads.append(next(iter(lessons.values())).columns)
     # Adam's steps are as noisy at a rate that grows as the square root of the batch.
     rate = OneCycle(settings.learning_rate * math.sqrt(size / settings.batch), steps)
-    optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    tasks = Tasks.of([example.utterance for example in training])
-    pooled = network.layers[-1].input
-    sizes = [size for size in tasks.sizes if size]
-    if lessons:
-        sizes.append(next(iter(lessons.values())).columns)
-    learner = tf.keras.Model(
-        network.input,
-        [network.output, *(tf.keras.layers.Dense(size)(pooled) for size in sizes)],
-    )
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(
-        windows: tf.Tensor, targets: tf.Tensor, others: list[tf.Tensor], heard: list[tf.Tensor]
-    ) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            outputs = learner(windows, training=True)
-            # Of a single output Keras makes no list.
-            logits, *answers = outputs if isinstance(outputs, list) else [outputs]
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
-            if heard:
-                hearing, weights = heard
-                errors = weights * tf.square(answers.pop() - hearing)
-                loss += settings.hearing_weight * tf.reduce_mean(tf.reduce_sum(errors, axis=1))
-            for expected, answer in zip(others, answers, strict=True):
-                entropy = tf.nn.softmax_cross_entropy_with_logits(expected, answer)
-                # A row of zeros, where the answer is unknown, has a loss of 0 but a gradient.
-                known = tf.reduce_sum(expected, axis=1)
-                loss += settings.task_weight * tf.reduce_mean(known * entropy)
-        gradients = tape.gradient(loss, learner.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, learner.trainable_variables, strict=True))
-        return loss
+    learner = _Learner(network, heads, rate, settings)
 
     calls = CallSampler([*training, *unlabelled], effects, windower.normalisation)
     history: list[Epoch] = []
@@ -142,12 +114,64 @@ def train(
             chosen = [unlabelled[row] for row in random.choice(len(unlabelled), more, replace=False)]
             for batch in _batches([*training, *chosen], calls, windower, size, random):
                 goals = _goals(batch, classes, settings.label_smoothing, tasks, lessons)
-                losses.append(float(step(batch.windows, *goals)))
+                losses.append(float(learner.step(batch.windows, *goals)))
                 observer.step()
             history.append(Epoch(number, float(np.mean(losses))))
             weights = network.get_weights()
             observer.epoch(history[-1])
     return Training(weights, tuple(history))
+
+
+class _Learner:
+    """A network that is to answer more than it will be asked for, and how it learns.
+
+    Args:
+        network: to train.
+        heads: how many answers each task has; the teacher's hearing comes last, where there is one.
+        rate: of learning.
+        settings: how it is trained.
+    """
+
+    def __init__(
+        self, network: tf.keras.Model, heads: Sequence[int], rate: OneCycle, settings: TrainingSettings
+    ) -> None:
+        self._settings = settings
+        pooled = network.layers[-1].input
+        self._model = tf.keras.Model(
+            network.input, [network.output, *(tf.keras.layers.Dense(size)(pooled) for size in heads)]
+        )
+        self._optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
+        self._optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(
+        self, windows: tf.Tensor, targets: tf.Tensor, others: list[tf.Tensor], heard: list[tf.Tensor]
+    ) -> tf.Tensor:
+        """Learns from a batch; its loss.
+
+        Args:
+            windows: the network's input.
+            targets: of the emotions, shape ``(batch, classes)``.
+            others: of the other tasks.
+            heard: what the teacher hears, and its weights; nothing where there is none.
+        """
+        with tf.GradientTape() as tape:
+            outputs = self._model(windows, training=True)
+            # Of a single output Keras makes no list.
+            logits, *answers = outputs if isinstance(outputs, list) else [outputs]
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            if heard:
+                hearing, weights = heard
+                errors = weights * tf.square(answers.pop() - hearing)
+                loss += self._settings.hearing_weight * tf.reduce_mean(tf.reduce_sum(errors, axis=1))
+            for expected, answer in zip(others, answers, strict=True):
+                entropy = tf.nn.softmax_cross_entropy_with_logits(expected, answer)
+                # A row of zeros, where the answer is unknown, has a loss of 0 but a gradient.
+                known = tf.reduce_sum(expected, axis=1)
+                loss += self._settings.task_weight * tf.reduce_mean(known * entropy)
+        variables = self._model.trainable_variables
+        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sertag.headers import (
     FileView,
     finds_samples,
     foreign_codec,
+    is_chained_ogg,
     is_cut_ogg,
     is_mpeg,
     is_sample_dump,
@@ -45,6 +46,8 @@ _MISSED = 0.1
 _HEAD = 4_096
 _LOOK = 1_024
 """Samples per channel that are asked for beyond those that a header tells of."""
+_CANCELLED = 1e-3
+"""Share of the channels' power that a mix of one voice, or of many, has at least."""
 _CONVERT = "convert it: ffmpeg -i FILE OUT.wav"
 _DAMAGE = (soundfile.SoundFileError, OSError, ValueError, OverflowError, MemoryError)
 """What soundfile may raise for a damaged file."""
@@ -147,8 +150,12 @@ class AudioReader:
             else soxr.ResampleStream(self.sample_rate, rate, channels, dtype="float32")
         )
         produced = round(self.samples_read * rate / self.sample_rate)
+        before = after = 0.0
         for block, last in self._decoded(rate):
             samples = block.mean(axis=1, keepdims=True, dtype=np.float32) if mix else block[:, columns]
+            if mix and self.channels > 1:
+                before += float(np.vdot(block, block)) / self.channels
+                after += float(np.vdot(samples, samples))
             if resampler is not None:
                 samples = resampler.resample_chunk(np.ascontiguousarray(samples), last=last)
             if last:
@@ -156,6 +163,10 @@ class AudioReader:
                 samples = _fit(samples, total - produced)
             produced += len(samples)
             yield samples
+        if after < _CANCELLED * before:
+            self.warnings.append(
+                "its channels cancel each other out in a mix; tag them with --channels split"
+            )
 
     def _decoded(self, rate: int) -> Iterator[tuple[FloatArray, bool]]:
         most = BLOCK_VALUES / (self.channels * max(1.0, rate / self.sample_rate))
@@ -206,6 +217,8 @@ class AudioReader:
             self.warnings.append(f"decoding stopped after {held}{whole}: {_reason(self._damage)}")
         elif missing is not None and missing > _MISSED:
             self.warnings.append(f"is cut off: holds {held}{whole}")
+        elif self._file.format == "OGG" and is_chained_ogg(self._descriptor):
+            self.warnings.append(f"goes on with another stream after {held}; to read all, {_CONVERT}")
         elif self._file.format == "OGG" and is_cut_ogg(self._descriptor):
             self.warnings.append(f"is cut off: breaks off after {held}")
         elif self._file.format == "MP3" and is_mpeg(os.read(self._descriptor, 3)):

@@ -45,7 +45,7 @@ class Channels:
         if channels.roles and only not in channels.roles:
             raise UsageError(f"--only {only}: --channels {text} names no such role")
         if not channels.roles and not _SPLIT.fullmatch(only):
-            raise UsageError(f"--only {only}: give left, right, or a channel's number")
+            raise UsageError(f"--only {only}: give left or right, or of more than two channels one's number")
         return replace(channels, only=only)
 
     def __str__(self) -> str:
@@ -74,7 +74,10 @@ class Channels:
         if self.only is None:
             return None
         if self.only not in names:
-            raise RecordingError("role_missing", f"has {_channels(count)}, and none of them is {self.only}")
+            raise RecordingError(
+                "role_missing",
+                f"has {_channels(count)} ({', '.join(names)}), and none of them is {self.only}",
+            )
         return names.index(self.only)
 
     def _all(self, count: int) -> tuple[str, ...]:

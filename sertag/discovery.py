@@ -17,8 +17,9 @@ from sertag.ondisk import PathSet, sorted_bytes
 
 EXTENSIONS = frozenset(
     (
-        *(".aif", ".aifc", ".aiff", ".al", ".amr", ".au", ".caf", ".flac", ".gsm", ".m4a", ".mp2", ".mp3"),
-        *(".oga", ".ogg", ".opus", ".rf64", ".snd", ".spx", ".voc", ".w64", ".wav", ".wave", ".webm", ".wma"),
+        *(".3gp", ".aac", ".aif", ".aifc", ".aiff", ".al", ".amr", ".au", ".caf", ".flac", ".gsm", ".m4a"),
+        *(".mka", ".mp2", ".mp3", ".mp4", ".nist", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".sph", ".spx"),
+        *(".voc", ".w64", ".wav", ".wave", ".webm", ".wma", ".wv"),
     )
 )
 """What recordings are usually called; such a file that cannot be decoded is a failure, not ignored."""
@@ -233,5 +234,5 @@ def _sounds_like_audio(path: bytes) -> bool:
         return head[8:12] in (b"AIFF", b"AIFC")
     frame_sync = head[:1] == b"\xff" and head[1:2] in (b"\xfb", b"\xfa", b"\xf3", b"\xf2")
     return frame_sync or head.startswith(
-        (b"fLaC", b"OggS", b"ID3", b".snd", b"caff", b"riff\x2e\x91\xcf\x11")
+        (b"fLaC", b"OggS", b"ID3", b".snd", b"caff", b"riff\x2e\x91\xcf\x11", b"NIST_1A", b"#!AMR", b"wvpk")
     )

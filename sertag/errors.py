@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SertagError(Exception):
     """Ends the run. ``code`` is stable; ``exit_status`` is the process's."""
@@ -12,6 +14,10 @@ class SertagError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Workers send it home pickled: whatever its kind is made of, and with its notes.
+        return BaseException.__new__, (type(self), self.message), vars(self)
 
 
 class UsageError(SertagError):
@@ -41,10 +47,6 @@ class ModelError(SertagError):
 
 class RecordingError(SertagError):
     """One recording cannot be tagged; a run over many goes on without it."""
-
-    def __reduce__(self) -> tuple[type[RecordingError], tuple[str, str]]:
-        # Workers send it home pickled.
-        return RecordingError, (self.code, self.message)
 
 
 class InterruptedRunError(SertagError):

@@ -74,7 +74,7 @@ _PROMISES = (
 _MOST_OFF = 2**16
 """How far below a power of two, in bytes, writers to a pipe put the length that they do not know."""
 _LARGEST_PAGE = 27 + 255 + 255 * 255
-_LAST_PAGE = 4
+_FIRST_PAGE, _LAST_PAGE = 2, 4
 
 
 def foreign_codec(head: bytes) -> str | None:
@@ -120,13 +120,35 @@ def promised_frames(log: str, frames: int) -> int:
 
 def is_cut_ogg(descriptor: int) -> bool:
     """Whether an Ogg file ends before the page that is marked as its last."""
-    os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - _LARGEST_PAGE), os.SEEK_SET)
-    tail = os.read(descriptor, _LARGEST_PAGE)
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27:
-        return True
-    lengths = page[27 : 27 + page[26]]
-    return not page[5] & _LAST_PAGE or len(page) < 27 + page[26] + sum(lengths)
+    page = _last_page(descriptor)
+    return len(page) < 27 or not page[5] & _LAST_PAGE or len(page) < _page_length(page)
+
+
+def is_chained_ogg(descriptor: int) -> bool:
+    """Whether an Ogg file goes on with another stream than the first one, which libsndfile reads alone."""
+    last = _last_page(descriptor)
+    page = os.pread(descriptor, _LARGEST_PAGE, 0)
+    streams = set()
+    while len(page) >= 27 and page[5] & _FIRST_PAGE:
+        streams.add(_stream(page))
+        page = page[_page_length(page) :]
+    return len(last) >= 27 and _stream(last) not in streams
+
+
+def _last_page(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, _LARGEST_PAGE, max(0, size - _LARGEST_PAGE))
+    at = tail.rfind(b"OggS")
+    return b"" if at < 0 else tail[at:]
+
+
+def _page_length(page: bytes) -> int:
+    return 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def _stream(page: bytes) -> bytes:
+    """The number of the stream that a page is of."""
+    return page[14:18]
 
 
 def is_mpeg(head: bytes) -> bool:

@@ -50,7 +50,8 @@ class RecordingList:
         line, first = next(self._rows(), (1, [""]))
         named = _fields(first[0])
         self._is_table = "file" in named or "path" in named
-        if not self._is_table and _NEARLY_HEADER.search(first[0]):
+        nearly = _NEARLY_HEADER.search(first[0]) or (path.lower().endswith(".csv") and "," in first[0])
+        if not self._is_table and nearly and not os.path.lexists(first[0]):
             raise self._error(line, "a CSV has commas between its columns, and one called 'file' or 'path'")
         columns = next(self._rows())[1] if self._is_table else ["file"]
         self._width = len(columns)

@@ -26,9 +26,15 @@ def open_recording(path: str) -> tuple[int, os.stat_result]:
     os.close(descriptor)
     if stat.S_ISREG(status.st_mode):
         raise RecordingError("empty", "has 0 bytes")
-    raise RecordingError(
-        "not_audio", f"is {'a folder' if stat.S_ISDIR(status.st_mode) else 'not a regular file'}"
-    )
+    if stat.S_ISDIR(status.st_mode):
+        raise _no_file(path)
+    raise RecordingError("not_audio", "is not a regular file")
+
+
+def _no_file(folder: str) -> RecordingError:
+    if os.access(folder, os.R_OK | os.X_OK):
+        return RecordingError("not_audio", "is a folder")
+    return RecordingError("no_permission", "is a folder that this user may not list")
 
 
 def _unopened(path: str, error: OSError) -> RecordingError:
@@ -38,7 +44,7 @@ def _unopened(path: str, error: OSError) -> RecordingError:
         case errno.ENOENT | errno.ENOTDIR | errno.ELOOP:
             return RecordingError("vanished", "is not there")
         case errno.EACCES | errno.EPERM if os.path.isdir(path):
-            return RecordingError("no_permission", "is a folder that this user may not list")
+            return _no_file(path)
         case errno.EACCES | errno.EPERM:
             return RecordingError("no_permission", "may not be read by this user")
         case errno.ENXIO:

@@ -65,8 +65,8 @@ def cells_of(timeline: Timeline, channel: ChannelTimeline) -> Cells:
     covering = np.maximum(beyond - first, 1)
     speech, tagged, certain = totals.T[:3]
     means = totals[:, 3:] / np.maximum(tagged, 1)[:, None]
-    # A cell is what most of its windows are: speech or not, certain or not.
-    label = np.where(2 * certain >= np.maximum(tagged, 1), means.argmax(axis=1), labels)
+    # A cell is what most of its windows are: speech or not, certain or not; in doubt speech, and uncertain.
+    label = np.where(2 * certain > tagged, means.argmax(axis=1), labels)
     label = np.where(2 * tagged >= covering, label, -1)
     # Rounded shares may come to a little more than 1.
     negative = np.minimum(means[:, np.array(timeline.valence) < 0].sum(axis=1), 1.0)

@@ -11,8 +11,9 @@ import numpy as np
 
 from sertag.features import mean_level
 from sertag.labels import UNCERTAIN
-from sertag.segments import cells_of
+from sertag.segments import Cells, cells_of
 from sertag.timeline import ChannelTimeline, Timeline
+from sertag.types import DoubleArray
 
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -96,13 +97,7 @@ def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
     cells = cells_of(timeline, channel)
     names = (*timeline.labels, UNCERTAIN)
     spoken = np.flatnonzero(cells.label >= 0)
-    middles = (cells.start[spoken] + cells.end[spoken]) / 2
-    number = np.minimum((4 * middles / timeline.duration).astype(np.int64), 3)
-    seconds = np.bincount(
-        number * len(names) + cells.label[spoken],
-        weights=cells.speech[spoken],
-        minlength=4 * len(names),
-    ).reshape(4, len(names))
+    seconds = _by_quarter(cells, len(names), timeline.duration, channel.speech_seconds)
     quarters = tuple(_quarter(row, names) for row in seconds.tolist())
     whole = _quarter(seconds.sum(axis=0).tolist(), names)
     worst = int(spoken[np.argmax(cells.negative[spoken])]) if len(spoken) else None
@@ -165,6 +160,21 @@ def negative_share(timeline: Timeline, quarter: Quarter) -> float | None:
     pairs = zip(timeline.labels, timeline.valence, strict=True)
     # Rounded shares may come to a little more than 1.
     return min(_rounded(sum(quarter.emotions[label] for label, valence in pairs if valence < 0)), 1.0)
+
+
+def _by_quarter(cells: Cells, labels: int, duration: float, speech: float) -> DoubleArray:
+    """Seconds of speech per quarter of the recording and label, shape ``(4, labels)``.
+
+    A cell on the border of two quarters is in both, each as far as it goes. Speech that windows smear over
+    their length adds up to the frames that are speech.
+    """
+    borders = np.linspace(0.0, duration, 5)
+    inside = np.minimum(cells.end[:, None], borders[1:]) - np.maximum(cells.start[:, None], borders[:-1])
+    shares = np.maximum(inside, 0.0) / (cells.end - cells.start)[:, None]
+    seconds = (cells.speech[:, None] * shares).T @ (cells.label[:, None] == np.arange(labels))
+    seconds *= speech / max(seconds.sum(), 1e-9)
+    spoken = seconds.sum(axis=1, keepdims=True)
+    return np.asarray(seconds * np.minimum(1.0, duration / 4 / np.maximum(spoken, 1e-9)))
 
 
 def _quarter(seconds: list[float], names: tuple[str, ...]) -> Quarter:

@@ -13,6 +13,7 @@ from sertag.adaptation import BlockStream
 from sertag.audio import AudioReader
 from sertag.call_statistics import CallStatistics
 from sertag.channels import Channels
+from sertag.discovery import display_name
 from sertag.division import ChannelPart, Part, Segment, join
 from sertag.errors import ModelError, RecordingError, UsageError
 from sertag.features import FrameStream, mean_level
@@ -104,9 +105,9 @@ class Tagger:
             while not parts or not parts[-1].ended:
                 parts.append(self.tag_segment(path, len(parts), on_block=report))
         except RecordingError as error:
-            error.add_note(os.fspath(path))
+            error.add_note(display_name(os.fsdecode(path)))
             raise
-        return join(parts, name or os.path.basename(os.fspath(path)))
+        return join(parts, name or display_name(os.path.basename(os.fsdecode(path))))
 
     def tag_segment(
         self,

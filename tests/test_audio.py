@@ -275,6 +275,29 @@ def test_mpeg_of_variable_rate_without_a_length(variable_rate: Path) -> None:
         assert read(variable_rate).std() == pytest.approx(whole.std(), rel=0.02)
 
 
+def test_ogg_that_goes_on_with_another_stream(tmp_path: Path) -> None:
+    first, second = (
+        write(tmp_path / f"{seed}.ogg", voice(8.0, seed=seed), 16_000, subtype=subtype)
+        for seed, subtype in ((0, "OPUS"), (1, "VORBIS"))
+    )
+    assert [heard(first), heard(second)] == [(8.0, []), (8.0, [])]
+    for one, other in ((first, second), (second, first)):
+        chain = tmp_path / "chain.ogg"
+        chain.write_bytes(one.read_bytes() + other.read_bytes())
+        seconds, warnings = heard(chain)
+        assert seconds == 8.0
+        assert [warning.partition(";")[0] for warning in warnings] == [
+            "goes on with another stream after 8.0 s"
+        ]
+
+
+def test_channels_that_cancel_each_other_out(tmp_path: Path) -> None:
+    sound = voice(2.0)
+    for second, warns in ((-sound, True), (sound, False), (0 * sound, False), (-0.5 * sound, False)):
+        path = write(tmp_path / "a.wav", np.stack([sound, second], axis=1))
+        assert any("cancel each other out" in warning for warning in heard(path)[1]) == warns
+
+
 def test_mpeg_that_goes_on_after_its_end(variable_rate: Path) -> None:
     content = variable_rate.read_bytes()
     variable_rate.write_bytes(content + content)

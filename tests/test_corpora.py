@@ -224,6 +224,17 @@ def test_own_recordings_in_folders_by_emotion(tmp_path: Path) -> None:
     }
 
 
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    for name in ("voices/ann/1.wav", "mine/sad/bob/1.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "mine/angry").mkdir()
+    (tmp_path / "mine/angry/ann").symlink_to(tmp_path / "voices/ann")
+    (tmp_path / "mine/angry/ann/back").symlink_to(tmp_path / "mine")
+    found = read_corpora([tmp_path / "mine"]).utterances
+    assert [(item.speaker, item.emotion) for item in found] == [("mine ann", "angry"), ("mine bob", "sad")]
+
+
 def test_own_recordings_in_a_table(tmp_path: Path) -> None:
     for name in ("1.wav", "deep/2.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

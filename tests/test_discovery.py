@@ -168,10 +168,24 @@ def test_a_file_that_is_excluded_does_not_hide_a_link_to_it(tmp_path: Path) -> N
 AS_NOBODY = """
 import os, sys
 from sertag.discovery import find_recordings
+from sertag.errors import RecordingError
+from sertag.opening import open_recording
 if os.getuid() == 0:
     os.setuid(65534)
-print([recording.name for recording in find_recordings(sys.argv[1:2], exclude=sys.argv[2:])])
+for recording in find_recordings(sys.argv[1:2], exclude=sys.argv[2:]):
+    try:
+        open_recording(recording.path)
+    except RecordingError as error:
+        print(recording.name, error.code)
 """
+
+
+def test_recordings_of_telephone_corpora_and_of_phones_are_found(tmp_path: Path) -> None:
+    names = ["a.sph", "b.aac", "c.mp4", "d.3gp", "e.mka", "f.wv", "g.nist"]
+    touch(*(tmp_path / name for name in names))
+    for name, head in (("h", b"NIST_1A\n   1024\n"), ("i", b"#!AMR\n"), ("j", b"wvpk"), ("k", b"NIST")):
+        (tmp_path / name).write_bytes(head)
+    assert [found.name for found in find_recordings([str(tmp_path)])] == [*names, "h", "i", "j"]
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o300, 0o600], ids=["nothing", "not listed", "not entered"])
@@ -183,8 +197,8 @@ def test_a_folder_that_is_closed_comes_in_place_of_what_it_holds(mode: int) -> N
         touch(folder / "a.wav", folder / "closed/b.wav", folder / "closed/c/d.wav")
         (folder / "closed").chmod(mode)
         command = [sys.executable, "-c", AS_NOBODY, name]
-        assert subprocess.check_output(command, text=True) == "['a.wav', 'closed']\n"
-        assert subprocess.check_output([*command, "closed"], text=True) == "['a.wav']\n"
+        assert subprocess.check_output(command, text=True) == "a.wav empty\nclosed no_permission\n"
+        assert subprocess.check_output([*command, "closed"], text=True) == "a.wav empty\n"
         (folder / "closed").chmod(0o755)
 
 

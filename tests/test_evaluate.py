@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -130,6 +131,26 @@ def test_what_was_left_out_is_said(cli: Cli, tmp_path: Path) -> None:
     assert own["skipped"] == {"file of the table is not there": 1}
 
 
+def test_a_corpus_of_which_nothing_is_left_is_told_of(cli: Cli, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "known").mkdir()
+    met = Tagger().model.metadata.about["split"]["training"][0].split()[1]
+    shutil.copy(corpus / f"{met}_DFA_ANG_XX.flac", tmp_path / "known")
+    (tmp_path / "junk").mkdir()
+    (tmp_path / "junk/03-01-05-01-01-01-01.wav").write_bytes(b"junk")
+    done = cli("evaluate", "default", "known", "junk")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "sertag: no clip is left to measure; left out of CREMA-D: 1 (the model was trained on the speaker),"
+        " RAVDESS: 1 (cannot be decoded)\n"
+    )
+    write(tmp_path / "a.wav", voice(2.0))
+    (tmp_path / "mine.csv").write_text("file,emotion,speaker\na.wav,angry,ann\n")
+    table = cli("evaluate", "default", "known", "mine.csv").stdout
+    assert "\nCREMA-D: 1 clips left out: the model was trained on the speaker\n" in table
+    known, own = json.loads(cli("evaluate", "default", "known", "mine.csv", "--json").stdout)
+    assert (known["figures"], own["figures"] != []) == ([], True)
+
+
 def test_the_figures_are_those_of_the_timelines(corpus: Path) -> None:
     tagger = Tagger()
     chosen = [
@@ -157,7 +178,7 @@ def test_the_figures_are_those_of_the_timelines(corpus: Path) -> None:
         (
             ["default", "calm"],
             2,
-            "no clip is left that the model was not trained on",
+            "no clip is left to measure; left out of RAVDESS: 1 (the model does not know the label calm)",
         ),
     ],
 )

@@ -183,6 +183,15 @@ def test_a_wrong_list_is_refused_at_once(content: str, message: str) -> None:
     assert refused.value.message.startswith(f"--list list: {message}")
 
 
+def test_a_table_without_a_column_of_files_is_no_list_of_paths(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("filename,agent\na.wav,Ann\n")
+    with pytest.raises(UsageError, match=r"line 1: a CSV has commas .* and one called 'file' or 'path'"):
+        RecordingList(str(tmp_path / "list.csv"))
+    (tmp_path / "a,b.wav").touch()
+    (tmp_path / "list.csv").write_text(f"{tmp_path}/a,b.wav\n")
+    assert [found.size for found in RecordingList(str(tmp_path / "list.csv"))] == [0]
+
+
 @pytest.mark.parametrize(
     ("path", "reason"), [("calls", "Is a directory"), ("nowhere", "No such file or directory")]
 )

@@ -99,3 +99,12 @@ def test_the_order_of_files_changes_nothing(protocol: Protocol) -> None:
 def test_too_few(protocol: Protocol, found: list[Utterance], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         parts_of(protocol, found)
+
+
+def test_who_is_not_heard_is_on_no_side() -> None:
+    (part,) = parts_of("split", ALL)
+    silent = part.training[0].speaker
+    heard = {item for item in ALL if item.speaker != silent}
+    left = part.only(heard)
+    assert {*left.training, *left.validation, *left.test} == heard
+    assert silent not in left.speakers["training"]

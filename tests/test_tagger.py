@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,7 @@ import soundfile
 import soxr
 
 from sertag import RecordingError, Tagger, Timeline
-from sertag.errors import UsageError
+from sertag.errors import SertagError, UsageError
 from sertag.features import FeatureSettings, frames_of
 from sertag.labels import NO_SPEECH, UNCERTAIN
 from sertag.model import SHIPPED
@@ -294,3 +298,22 @@ def test_silence_is_no_speech(tmp_path: Path) -> None:
     timeline = Tagger().tag(write(tmp_path / "a.wav", np.zeros(160_000, dtype=np.float32)))
     assert {window.emotion for window in timeline.channels[0].windows} == {NO_SPEECH}
     assert timeline.channels[0].speech_seconds == 0
+
+
+def test_a_name_of_other_bytes_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"b\xff.wav")
+    shutil.copy(SAMPLES / "voice-memo.flac", path)
+    frame = Tagger().tag(path).to_frame()
+    frame.to_csv(tmp_path / "frame.csv")
+    assert set(frame["file"]) == {"b\\xff.wav"}
+
+
+@pytest.mark.parametrize(
+    "error", [RecordingError("vanished", "is not there"), SertagError("a", "b"), UsageError("c")]
+)
+def test_errors_come_home_from_another_process(error: SertagError) -> None:
+    error.add_note("call.wav")
+    for again in (pickle.loads(pickle.dumps(error)), copy(error)):
+        assert type(again) is type(error)
+        assert (again.code, again.message, str(again)) == (error.code, error.message, str(error))
+        assert again.__notes__ == ["call.wav"]

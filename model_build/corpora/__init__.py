@@ -181,8 +181,12 @@ def _by_name(utterance: Utterance) -> tuple[str, str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """Files below a folder in the order of their names, without dot-files; links are followed, once each."""
+    seen = {os.path.realpath(folder)}
+    for root, folders, names in os.walk(folder, followlinks=True):
+        inner = {name: os.path.realpath(os.path.join(root, name)) for name in sorted(folders)}
+        folders[:] = [name for name, real in inner.items() if not name.startswith(".") and real not in seen]
+        seen.update(inner[name] for name in folders)
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(root, name)
