@@ -276,6 +276,7 @@ def test_ctrl_c_before_the_first_epoch_writes_nothing(tmp_path: Path) -> None:
             "Invalid value for '--seed': Input should be greater",
         ),
         (["two", "--out", "notes.tflite"], 2, "notes.md: is there, and no model's card; call the model othe"),
+        (["two", "--out", "other.tflite"], 2, "other.tflite: is there, and no model of sertag's; call this "),
         (
             ["pair", "--out", "m.tflite", "--protocol", "random"],
             2,
@@ -298,6 +299,7 @@ def test_one_clear_line(
         (tmp_path / "two").mkdir(exist_ok=True)
         shutil.copy(corpus / "deep" / name, tmp_path / "two")
     (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / "other.tflite").write_bytes(b"another's")
     (tmp_path / "pair").mkdir()
     for code in ("ANG", "SAD"):
         shutil.copy(corpus / "deep" / f"1001_DFA_{code}_XX.flac", tmp_path / "pair")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sertag.errors import InterruptedRunError, SertagError, UsageError
+from sertag.errors import InterruptedRunError, ModelError, SertagError, UsageError
 
 if TYPE_CHECKING:
     from model_build.build import Built
@@ -125,7 +125,8 @@ def _check_place(out: Path) -> None:
         UsageError: for a name that cannot be a model's, or a card's.
         SertagError: ``output_failed``.
     """
-    from sertag.metadata import LONGEST_NAME
+    from sertag.metadata import LONGEST_NAME, unpack
+    from sertag.model import read
 
     if out.suffix != ".tflite":
         raise UsageError(f"--out {out}: a model's name ends in .tflite")
@@ -137,6 +138,11 @@ def _check_place(out: Path) -> None:
     card = out.with_suffix(".md")
     if card.is_dir() or (card.exists() and not out.exists()):
         raise UsageError(f"{card}: is there, and no model's card; call the model otherwise")
+    if out.exists():
+        try:
+            unpack(read(out), out)
+        except ModelError:
+            raise UsageError(f"{out}: is there, and no model of sertag's; call this one otherwise") from None
 
 
 def _tell(out: Path, built: Built) -> None:
