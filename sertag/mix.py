@@ -49,25 +49,25 @@ class Explanations:
     """Ways to explain a call's answers: that no emotion rules in it, then that one does, each in its turn.
 
     Attributes:
-        chances: of each, shape ``(ways,)``.
-        added: to every answer by the voice and the line, shape ``(ways, labels)``.
+        posterior: probability of each, shape ``(ways,)``.
+        offsets: what the voice and the line add to every answer, shape ``(ways, labels)``.
         mixes: each emotion's share of the call, shape ``(ways, labels)``.
     """
 
-    chances: DoubleArray
-    added: DoubleArray
+    posterior: DoubleArray
+    offsets: DoubleArray
     mixes: DoubleArray
 
     @property
     def ruled(self) -> float:
         """How surely one emotion rules in the call, from 0 to 1."""
-        return float(1 - self.chances[0])
+        return float(1 - self.posterior[0])
 
     @property
     def mix(self) -> DoubleArray:
         """Each emotion's share of the call if one rules, shape ``(labels,)``."""
-        chances = self.chances[1:]
-        return np.asarray(chances @ self.mixes[1:] / chances.sum())
+        posterior = self.posterior[1:]
+        return np.asarray(posterior @ self.mixes[1:] / posterior.sum())
 
     def probabilities(self, answers: DoubleArray, weights: DoubleArray, cooled: float) -> DoubleArray:
         """Probabilities of the call's windows, shape ``(windows, labels)``: the mean over all explanations.
@@ -81,13 +81,13 @@ class Explanations:
             cooled: what the answers are multiplied by first.
         """
         labels = answers.shape[1]
-        factors = _raised(-cooled * self.added)
+        factors = _raised(-cooled * self.offsets)
         plain = _raised(cooled * answers)
         even = plain * factors[0]
         even /= even.sum(axis=1, keepdims=True)
         factors[0] *= (labels * estimate_mix(even, weights, _EVEN_PRIOR)) ** _POWER
         factors[1:] *= (labels * self.mixes[1:] + _LEAST_SHARE) ** _POWER_RULED
-        return np.asarray(plain * ((self.chances / (plain @ factors.T)) @ factors))
+        return np.asarray(plain * ((self.posterior / (plain @ factors.T)) @ factors))
 
 
 def softmax(logits: DoubleArray) -> DoubleArray:
@@ -125,18 +125,18 @@ def explain(
     belief = whole + variance / _VOICES**2
     counts = whole * shares
     for _ in range(_ROUNDS):
-        added = (total - counts @ means) / belief
-        moves = -added @ means.T / variance
+        offsets = (total - counts @ means) / belief
+        moves = -offsets @ means.T / variance
         factors = shares * _raised(moves)
         densities = near @ factors.T
         counts = factors * ((weights[:, np.newaxis] / densities).T @ near)
     likelihoods = weights @ np.log(densities) + whole * moves.max(axis=1)
-    likelihoods += (added @ total - belief * (added**2).sum(axis=1) / 2) / variance
+    likelihoods += (offsets @ total - belief * (offsets**2).sum(axis=1) / 2) / variance
     likelihoods *= _INDEPENDENCE
     likelihoods[0] += _EVEN_LEAD
     # Where all are as frequent, their mean tells, whatever each window is.
-    added[0] = (total - whole * means.mean(axis=0)) / belief
-    return Explanations(softmax(likelihoods), added + expected, counts / whole)
+    offsets[0] = (total - whole * means.mean(axis=0)) / belief
+    return Explanations(softmax(likelihoods), offsets + expected, counts / whole)
 
 
 @cache

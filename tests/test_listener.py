@@ -241,7 +241,7 @@ def test_calls_are_heard_by_what_explains_them(familiarity: float) -> None:
     # The temperature of calls is not what the voice is told by.
     surer = replace(calibration, adapted=0.75)
     same = explain_call(heard, weights, surer)
-    np.testing.assert_allclose(same.chances, told.chances)
+    np.testing.assert_allclose(same.posterior, told.posterior)
     found = call_probabilities(heard, weights, surer)
     assert found.max(axis=1).mean() > told.probabilities(logits / 3.0, weights, 1.0).max(axis=1).mean()
 

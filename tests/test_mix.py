@@ -77,30 +77,30 @@ def test_whether_an_emotion_rules_is_told_whatever_the_voice() -> None:
 def test_of_what_is_heard_all_the_time_the_voice_and_the_emotion_have_their_parts() -> None:
     even, ruled = (told(spoken(counts)) for counts in (EVEN, RULED))
     for found in (even, ruled):
-        added = found.chances @ found.added
-        assert 0.6 < added @ VOICE / (VOICE @ VOICE) < 1.1
+        offsets = found.posterior @ found.offsets
+        assert 0.6 < offsets @ VOICE / (VOICE @ VOICE) < 1.1
     # Had nothing ruled in the call, the voice would have added its emotion.
-    assert ruled.added[0, 1] > ruled.added[ruled.chances.argmax(), 1] + 1
+    assert ruled.offsets[0, 1] > ruled.offsets[ruled.posterior.argmax(), 1] + 1
 
 
 def test_windows_that_overlap_say_no_more() -> None:
     answers = spoken(RULED)
     twice = explain(np.repeat(answers, 2, axis=0), np.full(160, 0.5), USUAL, NOBODY, 1.0)
     once = told(answers)
-    np.testing.assert_allclose(twice.chances, once.chances)
-    np.testing.assert_allclose(twice.added, once.added)
+    np.testing.assert_allclose(twice.posterior, once.posterior)
+    np.testing.assert_allclose(twice.offsets, once.offsets)
     np.testing.assert_allclose(twice.mixes, once.mixes)
 
 
 def test_little_is_said_by_a_sentence() -> None:
     found = told(spoken([1, 0, 0, 0], NOBODY, noise=0.0))
     assert 0.1 < found.ruled < 0.9
-    assert np.abs(found.added).max() < 1
+    assert np.abs(found.offsets).max() < 1
 
 
 def test_what_the_mean_of_answers_is_has_no_say() -> None:
     answers = spoken(RULED)
-    np.testing.assert_allclose(told(answers + 7.0).chances, told(answers).chances)
+    np.testing.assert_allclose(told(answers + 7.0).posterior, told(answers).posterior)
 
 
 @pytest.mark.parametrize("counts", [EVEN, RULED])
@@ -120,8 +120,8 @@ def test_what_rules_becomes_more_likely_and_what_is_frequent_elsewhere_less() ->
     nothing = np.zeros((2, 4))
     mixes = np.array([[0.25] * 4, np.array(RULED) / 80])
     unruled, ruled = (
-        Explanations(np.array(chances), nothing, mixes).probabilities(answers, weights, 1.0).mean(axis=0)
-        for chances in ((1.0, 0.0), (0.0, 1.0))
+        Explanations(np.array(posterior), nothing, mixes).probabilities(answers, weights, 1.0).mean(axis=0)
+        for posterior in ((1.0, 0.0), (0.0, 1.0))
     )
     plain = softmax(answers).mean(axis=0)
     assert ruled[1] > plain[1] + 0.01 > unruled[1] + 0.02
