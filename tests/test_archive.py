@@ -332,6 +332,7 @@ def test_fail_fast_stops_and_goes_on(archive: Path, cli: Cli) -> None:
     assert (
         "1/empty.wav: has 0 bytes (empty); stopped at this first failure, as --fail-fast says" in done.stderr
     )
+    assert done.stderr.endswith(" done and kept in r.csv.journal: the same command goes on from there\n")
     assert sorted(os.listdir(archive)) == ["calls", "r.csv.journal", "r.csv.journal.parts"]
     write(archive / "calls/1/empty.wav", voice(2.0))
     os.truncate(archive / "calls/2/text.mp3", 0)
@@ -356,6 +357,7 @@ def test_a_full_disk_keeps_what_is_done(archive: Path, undisturbed: dict[str, by
     done = subprocess.run(["bash", "-c", command], cwd=archive, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
+    assert done.stderr.endswith(" done and kept in r.csv.journal: the same command goes on from there\n")
     assert "Traceback" not in done.stderr
     assert not any((archive / name).exists() for name in OUTPUTS)
     process = start(archive)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sertag.cli.interrupt import Interrupt
-from sertag.cli.streams import tell
+from sertag.cli.streams import drop, tell
 from sertag.discovery import Recording
 from sertag.engines.worker import Result
-from sertag.errors import InterruptedRunError
+from sertag.errors import InterruptedRunError, SertagError, UsageError
 from sertag.text import visible
 from sertag.writers import Totals
 
@@ -141,13 +143,30 @@ class ScanProgress:
         )
         self._bar.refresh()
 
-    def interrupted(self, journal: Path | None, *, overwrite: bool) -> InterruptedRunError:
-        """What to raise after Ctrl-C: how to continue, where there is something to continue from."""
+    @contextmanager
+    def ending(self, journal: Path | None, *, overwrite: bool) -> Iterator[None]:
+        """Lets what ends the run early say how to continue it, where there is something to continue from.
+
+        Raises:
+            InterruptedRunError: after Ctrl-C.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            drop(sys.stdout)
+            raise InterruptedRunError(f"interrupted{self._kept(journal, overwrite=overwrite)}") from None
+        except UsageError:
+            raise
+        except SertagError as error:
+            error.message += self._kept(journal, overwrite=overwrite)
+            raise
+
+    def _kept(self, journal: Path | None, *, overwrite: bool) -> str:
         if journal is None or not journal.exists():
-            return InterruptedRunError("interrupted")
+            return ""
         command = "the same command without --overwrite" if overwrite else "the same command"
         kept = f"{self._held + self._done:,} recordings are done and kept in {journal}"
-        return InterruptedRunError(f"interrupted; {kept}: {command} goes on from there")
+        return f"; {kept}: {command} goes on from there"
 
     def conclude(self, totals: Totals) -> None:
         """Prints the closing line."""

@@ -187,7 +187,7 @@ def scan(
     from sertag.cli.asked import check_options, check_overwrite, places_of, source_of, spare
     from sertag.cli.logs import open_log
     from sertag.cli.progress import ScanProgress
-    from sertag.cli.streams import data_output, drop, leaves_room, read_to_the_end
+    from sertag.cli.streams import data_output, leaves_room, read_to_the_end
     from sertag.engines.local import LocalEngine, processors
     from sertag.outputs import FileOutputs
     from sertag.tagger import Tagger
@@ -232,7 +232,7 @@ def scan(
         engine = LocalEngine(partial(deepcopy, tagger), workers=processes, timeout=timeout, observer=progress)
         settings = fingerprint(run, tagger, paths or [])
         progress.begin(settings, processes)
-        try:
+        with progress.ending(destination.journal if destination else None, overwrite=overwrite):
             if destination:
                 interrupt.defer()
                 resumption = Resumption(overwrite, update, retry_failed)
@@ -255,10 +255,5 @@ def scan(
                         find(), engine, writer, outputs, run, fail_fast=fail_fast, observer=progress
                     )
                     sys.stdout.flush()
-        except KeyboardInterrupt:
-            drop(sys.stdout)
-            raise progress.interrupted(
-                destination.journal if destination else None, overwrite=overwrite
-            ) from None
     progress.conclude(totals)
     raise typer.Exit(3 if totals.failed else 0)
