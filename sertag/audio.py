@@ -46,8 +46,8 @@ _MISSED = 0.1
 _HEAD = 4_096
 _LOOK = 1_024
 """Samples per channel that are asked for beyond those that a header tells of."""
-_CANCELLED = 1e-3
-"""Share of the channels' power that a mix of one voice, or of many, has at least."""
+_CANCELLED = 1e-2
+"""Share of what a mix of channels that have nothing to do with each other has of their power."""
 _CONVERT = "convert it: ffmpeg -i FILE OUT.wav"
 _DAMAGE = (soundfile.SoundFileError, OSError, ValueError, OverflowError, MemoryError)
 """What soundfile may raise for a damaged file."""
@@ -154,7 +154,7 @@ class AudioReader:
         for block, last in self._decoded(rate):
             samples = block.mean(axis=1, keepdims=True, dtype=np.float32) if mix else block[:, columns]
             if mix and self.channels > 1:
-                before += float(np.vdot(block, block)) / self.channels
+                before += float(np.vdot(block, block)) / self.channels**2
                 after += float(np.vdot(samples, samples))
             if resampler is not None:
                 samples = resampler.resample_chunk(np.ascontiguousarray(samples), last=last)
