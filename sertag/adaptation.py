@@ -23,7 +23,7 @@ from sertag.windows import FrameWindow
 BLOCK_SECONDS = 600.0
 """Length of the stretches, from the recording's start on, that are adapted each for itself.
 
-The last one is half as long at least, and less than half as long again, so that none is told from little.
+The last one is a quarter as long at least, and less than a quarter longer, so that none is told from little.
 """
 
 
@@ -116,7 +116,7 @@ class BlockStream:
         self._speech.append(speech)
         self._held += len(frames)
         self._windows += windows
-        while self._held >= self._length + self._length // 2:
+        while self._held >= self._length + self._length // 4:
             yield self._block(self._length)
         if last and self._windows:
             yield self._block(self._held)

@@ -15,6 +15,8 @@ RANGE = 90.0
 
 _FEWEST_VOICED = 10
 _PAUSE_SECONDS = 0.2
+_TOGETHER = 4_096
+"""Frames that are summed up at once, so that a long call takes little memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,25 +48,32 @@ class CallStatistics:
     @classmethod
     def of(cls, frames: FloatArray, speech: BoolArray, settings: FeatureSettings) -> CallStatistics:
         """Statistics of frames ``(n, settings.columns)`` of which some are ``speech`` ``(n,)``."""
-        spoken = frames[speech].astype(np.float64)
-        power = float(np.sum(10.0 ** (spoken[:, settings.level] / 10.0)))
-        counts = np.full(settings.inputs, float(len(spoken)))
-        values = spoken[:, : settings.inputs]
-        mel = values[:, : settings.mels]
-        floor = _decibels(power / max(len(spoken), 1)) - RANGE
-        np.maximum(mel, floor, out=mel)
-        follows = np.diff(np.flatnonzero(speech)) == 1
-        quiet = np.maximum(frames[_near(speech, settings) & ~speech, : settings.mels], floor)
-        steps = np.diff(mel, axis=0)
-        steps = follows @ np.abs(steps, out=steps)
+        rows = np.flatnonzero(speech)
+        power = float(np.sum(10.0 ** (frames[rows, settings.level].astype(np.float64) / 10.0)))
+        floor = _decibels(power / max(len(rows), 1)) - RANGE
+        counts = np.full(settings.inputs, float(len(rows)))
         # An unvoiced frame's pitch is 0, which adds nothing.
-        counts[settings.pitch] = np.count_nonzero(values[:, settings.pitch])
+        counts[settings.pitch] = np.count_nonzero(frames[rows, settings.pitch])
+        totals, squares = np.zeros(settings.inputs), np.zeros(settings.inputs)
+        steps = np.zeros(settings.mels)
+        for at in range(0, len(rows), _TOGETHER):
+            # One more, for the step to it.
+            some = rows[at : at + _TOGETHER + 1]
+            values = frames[some, : settings.inputs].astype(np.float64)
+            mel = values[:, : settings.mels]
+            np.maximum(mel, floor, out=mel)
+            moves = np.diff(mel, axis=0)
+            steps += (np.diff(some) == 1) @ np.abs(moves, out=moves)
+            values = values[:_TOGETHER]
+            totals += values.sum(axis=0)
+            squares += np.square(values, out=values).sum(axis=0)
+        quiet = np.maximum(frames[_near(speech, settings) & ~speech, : settings.mels], floor)
         return cls(
             counts,
-            values.sum(axis=0),
-            np.square(values, out=values).sum(axis=0),
+            totals,
+            squares,
             power,
-            int(np.count_nonzero(follows)),
+            int(np.count_nonzero(np.diff(rows) == 1)),
             steps,
             len(quiet),
             quiet.sum(axis=0, dtype=np.float64),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sertag import call_statistics
 from sertag.call_statistics import RANGE, CallStatistics
 
 from conftest import DEVIATION, MEAN, SETTINGS, analysed, described, statistics, voice
@@ -93,3 +94,15 @@ def test_the_shortest_of_channels_have_statistics_too(speech: str) -> None:
     assert (sums.pairs, sums.rests) == (max(0, speech.count("s") - 1), 0)
     assert sums.steps.shape == sums.quiet.shape == (MELS,)
     assert np.isfinite([*sums.steps, *sums.quiet, sums.level]).all()
+
+
+def test_a_long_call_is_summed_up_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    frames = random.normal(-40, 12, (3_000, SETTINGS.columns)).astype(np.float32)
+    speech = np.repeat(random.random(300) < 0.6, 10)
+    whole = CallStatistics.of(frames, speech, SETTINGS)
+    for together in (1, 7, 100, np.count_nonzero(speech) - 1, np.count_nonzero(speech)):
+        monkeypatch.setattr(call_statistics, "_TOGETHER", together)
+        pieces = CallStatistics.of(frames, speech, SETTINGS)
+        for name in ("counts", "totals", "squares", "power", "pairs", "steps", "rests", "quiet"):
+            np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), rtol=1e-12)
