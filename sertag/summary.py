@@ -100,7 +100,7 @@ def summarise(timeline: Timeline, channel: ChannelTimeline) -> ChannelSummary:
     seconds = _by_quarter(cells, len(names), timeline.duration, channel.speech_seconds)
     quarters = tuple(_quarter(row, names) for row in seconds.tolist())
     whole = _quarter(seconds.sum(axis=0).tolist(), names)
-    worst = int(spoken[np.argmax(cells.negative[spoken])]) if len(spoken) else None
+    worst = int(spoken[np.argmax(cells.negative[spoken])]) if cells.negative[spoken].any() else None
     levels = channel.windows.level[channel.windows.emotion >= 0]
     return ChannelSummary(
         duration=_rounded(timeline.duration),

@@ -71,6 +71,11 @@ def test_a_call_without_speech() -> None:
     assert [segment.emotion for segment in segments_of(heard, heard.channels[0])] == [NO_SPEECH]
 
 
+def test_a_model_of_nothing_negative_names_no_most_negative_interval() -> None:
+    heard = replace(timeline(["angry"] * 4), valence=(0, 1))
+    assert summarise(heard, heard.channels[0]).most_negative is None
+
+
 def test_uncertain_windows_are_counted() -> None:
     heard = timeline([UNCERTAIN] * 6)
     assert summarise(heard, heard.channels[0]).uncertain == 1
