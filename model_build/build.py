@@ -69,7 +69,8 @@ def build(
     def describe(part: Part, fitted: Fitted) -> ModelMetadata:
         return _metadata(out.stem, part, fitted, material, recipe)
 
-    with tempfile.TemporaryDirectory(prefix=".sertag-", dir=out.parent) as folder:
+    # What is killed leaves this behind: for hours it had better not be where the user's files are.
+    with tempfile.TemporaryDirectory(prefix="sertag-") as folder:
         aside = Path(folder, out.name)
         tested = []
         for part, fitted in _fitted(material, recipe, kept, observer):
@@ -88,7 +89,7 @@ def build(
         measured = {"interpreters": check_runs(aside), "accuracy": figures.summary()}
         metadata = replace(metadata, about={**metadata.about, **measured})
         content = pack(network, metadata)
-        _publish(out, content, model_card(metadata, figures, len(content)), Path(folder))
+    _publish(out, content, model_card(metadata, figures, len(content)))
     if not fitted.interrupted:
         kept.clear()
     return Built(metadata, material.corpora, figures, len(content), fitted.interrupted)
@@ -116,15 +117,16 @@ def kept_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}.trained")
 
 
-def _publish(out: Path, content: bytes, card: str, folder: Path) -> None:
+def _publish(out: Path, content: bytes, card: str) -> None:
     """Puts a model and its card in their places; when it returns, they are on the disk itself."""
     files = {out: content, out.with_suffix(".md"): card.encode("utf-8", "backslashreplace")}
-    for path, written in files.items():
-        with open(folder / path.name, "wb") as file:
-            file.write(written)
-            file.flush()
-            os.fsync(file.fileno())
-    put_in_place(Move(str(folder / path.name), str(path)) for path in files)
+    with tempfile.TemporaryDirectory(prefix=".sertag-", dir=out.parent) as folder:
+        for path, written in files.items():
+            with open(Path(folder, path.name), "wb") as file:
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
+        put_in_place(Move(str(Path(folder, path.name)), str(path)) for path in files)
 
 
 def _converted(network: tf.keras.Model) -> bytes:

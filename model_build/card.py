@@ -9,7 +9,7 @@ from model_build.corpora import own
 from model_build.dataset import NOISE_SNR
 from model_build.evaluate import ANGRY
 from model_build.figures import CorpusFigures, Figures
-from model_build.metrics import Interval
+from model_build.metrics import Interval, shown
 from model_build.predict import CLEAR, MODES, ONE_CLIP
 from model_build.protocol import DESCRIPTIONS
 from model_build.simulate import MIXES, SECONDS
@@ -76,7 +76,7 @@ def _accuracy(figures: Figures) -> Iterator[str]:
         for (mode, condition), evaluation in corpus.evaluations.items():
             yield (
                 f"| {corpus.corpus} | {mode} | {condition} | {evaluation.uar} | {evaluation.accuracy}"
-                f" | {evaluation.calibration_error:.3f} | {evaluation.brier}"
+                f" | {shown(evaluation.calibration_error)} | {evaluation.brier}"
                 f" | {evaluation.clips:,} | {evaluation.speakers} |"
             )
     for corpus in figures.corpora:
@@ -96,6 +96,8 @@ def _corpus(corpus: CorpusFigures) -> Iterator[str]:
     )
     if ANGRY in evaluation.labels:
         found = f"precision {evaluation.angry_precision:.2f}\nand recall {evaluation.angry_recall:.2f}"
+        if math.isnan(evaluation.angry_precision):
+            found = f"recall {evaluation.angry_recall:.2f}, as it is never answered"
         yield f"Where `{ANGRY}` is 5 % of the speech, it is found with {found} (one clip, clean)."
     groups = {**evaluation.uar_by_sex, **evaluation.uar_by_age}
     if groups:

@@ -26,6 +26,7 @@ from model_build.noise import in_noise, in_unheard_noise
 from sertag.adaptation import Call
 from sertag.audio import AudioReader
 from sertag.call_statistics import CallStatistics
+from sertag.engines.worker import die_with_parent
 from sertag.errors import RecordingError, SertagError
 from sertag.features import FeatureSettings, frames_of
 from sertag.normalisation import Normalisation
@@ -47,7 +48,8 @@ NOISE_SNR = 20.0
 In dB, in the telephone's band. Soft clips are nearer to it: at 10 dB many of some speakers' are lost in it.
 """
 
-_SESSION_CLIPS = 200
+_SESSION_CLIPS, _SESSION_SECONDS = 200, 900
+"""A session has no more clips of a speaker, and unless a single one is longer, lasts no longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,10 +140,8 @@ def make_examples(
     work = partial(_takes, settings=settings, sessions=sessions, teacher=teacher)
     # Started afresh, not forked: a fork of a process that runs TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
-    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin) as pool:
         try:
             with _ctrl_c_held_back():
                 # Not by map, which cancels what is to come, and over that pools stumble that lose a worker.
@@ -163,6 +163,13 @@ def make_examples(
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()
             raise
+
+
+def _begin() -> None:
+    """What a process that reads does first."""
+    die_with_parent()
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -189,18 +196,47 @@ def _takes(
     decoded = [_samples(utterance, settings.sample_rate) for utterance in group]
     clips = [samples for samples in decoded if not isinstance(samples, RecordingError)]
     random = np.random.default_rng(seed)
-    versions = [clips, [through_telephone(clip, settings.sample_rate) for clip in clips]]
-    versions += [augment(clips, settings.sample_rate, random) for _ in range(sessions)]
     encoder = _encoder() if teacher else None
-    takes = [[Take.of(clip, settings, encoder) for clip in version] for version in versions]
     takes = [
-        *takes[:FIRST_SESSION],
-        *(_in_noise(session, settings, random) for session in takes[FIRST_SESSION:]),
+        of_clip
+        for some in _for_a_session(clips, settings.sample_rate)
+        for of_clip in _versions(some, random, settings, sessions, encoder)
     ]
     first = group[0]
-    noisy = _noisy_takes(clips, takes[CLEAN], settings, first) if first.emotion else [None] * len(clips)
-    of_clips = zip(zip(*takes, strict=True), noisy, strict=True)
+    noisy: Sequence[Take | None] = [None] * len(clips)
+    if first.emotion:
+        noisy = _noisy_takes(clips, [of_clip[CLEAN] for of_clip in takes], settings, first)
+    of_clips = zip(takes, noisy, strict=True)
     return [samples if isinstance(samples, RecordingError) else next(of_clips) for samples in decoded]
+
+
+def _for_a_session(clips: Sequence[FloatArray], rate: int) -> Iterator[list[FloatArray]]:
+    """A speaker's clips, so many at a time that all their versions fit into memory."""
+    some: list[FloatArray] = []
+    held = 0
+    for clip in clips:
+        if some and held + len(clip) > _SESSION_SECONDS * rate:
+            yield some
+            some, held = [], 0
+        some.append(clip)
+        held += len(clip)
+    if some:
+        yield some
+
+
+def _versions(
+    clips: Sequence[FloatArray],
+    random: np.random.Generator,
+    settings: FeatureSettings,
+    sessions: int,
+    encoder: SpeechEncoder | None,
+) -> Iterator[tuple[Take, ...]]:
+    """The takes of each clip, of sessions that all clips are part of."""
+    versions = [clips, [through_telephone(clip, settings.sample_rate) for clip in clips]]
+    versions += [augment(clips, settings.sample_rate, random) for _ in range(sessions)]
+    takes = [[Take.of(clip, settings, encoder) for clip in version] for version in versions]
+    heard = [_in_noise(session, settings, random) for session in takes[FIRST_SESSION:]]
+    return zip(*takes[:FIRST_SESSION], *heard, strict=True)
 
 
 def _noisy_takes(

@@ -70,6 +70,8 @@ class Material:
         _check_labels(labels, heard)
         for part in parts:
             _check_part(part, heard)
+        if recipe.protocol == "split":
+            _check_taught(labels, parts[0], heard)
         parts = tuple(part.only(heard) for part in parts)
         skipped = {**corpora.skipped, **undecoded}
         corpora, voices = corpora.only(heard), voices.only(heard)
@@ -153,3 +155,19 @@ def _check_part(part: Part, heard: Mapping[Utterance, Example]) -> None:
         side = getattr(part, name)
         if side and not any(item in heard and heard[item].has_speech for item in side):
             raise UsageError(f"no recording of the {name} speakers holds speech that can be decoded")
+
+
+def _check_taught(labels: Sequence[str], part: Part, heard: Mapping[Utterance, Example]) -> None:
+    """Finds out before hours of training that an emotion of the model's is nobody's who trains it.
+
+    Raises:
+        UsageError: saying which, and whose it is.
+    """
+    taught = {item.emotion for item in part.training if item in heard and heard[item].has_speech}
+    for label in labels:
+        if label not in taught:
+            others = sorted({item.speaker for item in heard if item.emotion == label})
+            raise UsageError(
+                f"no training speaker is labelled {label}, only {', '.join(others)}; leave it out, record"
+                " others with it, or see --protocol folds"
+            )

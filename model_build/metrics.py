@@ -78,6 +78,11 @@ def rounded(figure: float) -> float | None:
     return None if np.isnan(figure) else round(figure, 4)
 
 
+def shown(figure: float) -> str:
+    """A figure with 3 decimals; in words for NaN, which clips give that do not define it."""
+    return "undefined" if np.isnan(figure) else f"{figure:.3f}"
+
+
 @dataclass(frozen=True)
 class Interval:
     """A figure with its 95 % confidence interval.
@@ -95,10 +100,10 @@ class Interval:
 
     def __str__(self) -> str:
         if np.isnan(self.value):
-            return "undefined"
+            return shown(self.value)
         if np.isnan(self.low):
-            return f"{self.value:.3f} (one speaker)"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+            return f"{shown(self.value)} (one speaker)"
+        return f"{shown(self.value)} [{shown(self.low)}, {shown(self.high)}]"
 
 
 def bootstrap(statistic: Statistic, speakers: Sequence[str], *, draws: int = 2_000) -> Interval:

@@ -6,18 +6,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sertag.errors import RecordingError, SertagError
+    from sertag.errors import ModelError, RecordingError, SertagError, UsageError
     from sertag.tagger import Tagger
     from sertag.timeline import Timeline
 
-__all__ = ["RecordingError", "SertagError", "Tagger", "Timeline"]
+__all__ = ["ModelError", "RecordingError", "SertagError", "Tagger", "Timeline", "UsageError"]
 __version__ = "0.20.0"
 
 _HOMES = {
+    "ModelError": "sertag.errors",
     "RecordingError": "sertag.errors",
     "SertagError": "sertag.errors",
     "Tagger": "sertag.tagger",
     "Timeline": "sertag.timeline",
+    "UsageError": "sertag.errors",
 }
 
 
@@ -28,3 +30,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # What is not imported yet, too, so that notebooks complete it.
+    return sorted({*globals(), *__all__})

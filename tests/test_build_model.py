@@ -316,6 +316,24 @@ def test_one_clear_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_an_emotion_of_test_speakers_alone_is_told(cli: Cli, corpus: Path, tmp_path: Path) -> None:
+    """Nothing would teach it, and the model would have it among its labels."""
+    table = tmp_path / "own.csv"
+    rows = [
+        f"{corpus}/deep/{speaker}_{sentence}_{code}_XX.flac,{emotion},{speaker}\n"
+        for speaker in SPEAKERS
+        for sentence, code, emotion in (("DFA", "ANG", "angry"), ("IEO", "SAD", "sad"))
+    ]
+    table.write_text("file,emotion,speaker\n" + "".join(rows))
+    (speaker, *_) = (name.split()[-1] for name in split_speakers(read_corpora([table]).utterances).test)
+    rare = f"{corpus}/deep/{speaker}_DFA_HAP_XX.flac,surprised,{speaker}\n"
+    table.write_text("file,emotion,speaker\n" + "".join(rows) + rare)
+    done = cli("build-model", table, "--out", "m.tflite", "--epochs", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"sertag: no training speaker is labelled surprised, only own {speaker}; ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("missing", "option", "line"),
     [

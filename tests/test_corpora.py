@@ -66,7 +66,7 @@ def test_nothing_comes_twice(tmp_path: Path) -> None:
     corpora = read_corpora([tmp_path, tmp_path / "wav"])
     assert [item.speaker for item in corpora.utterances] == ["CREMA-D 1001", "SAVEE DC", "SAVEE JE"]
     assert corpora.skipped == {"comes twice": 2}
-    (tmp_path / "mine.csv").write_text("file,emotion,speaker\nDC/a01.wav,angry,ann\nDC/a01.wav,sad,bob\n")
+    (tmp_path / "mine.csv").write_text("file,emotion,speaker\nDC/a01.wav,angry,ann\nDC/a01.wav,angry,bob\n")
     mine = read_corpora([tmp_path / "mine.csv"])
     assert [(item.speaker, item.emotion) for item in mine.utterances] == [("mine ann", "angry")]
     assert mine.skipped == {"comes twice": 1}
@@ -271,7 +271,7 @@ def test_a_recording_is_no_table(tmp_path: Path) -> None:
         ("", "has no column file, emotion, speaker"),
         ("file,emotion\n1.wav,sad\n", "has no column speaker"),
         ("file,emotion,speaker\n1.wav,Sad!,ann\n", r"labels.csv:2: give an emotion"),
-        ("file,emotion,speaker\n1.wav,sad,ann\n1.wav,no_speech,ann\n", r"labels.csv:3: give an emotion"),
+        ("file,emotion,speaker\n1.wav,sad,ann\n1.wav,no_speech,ann\n", r"labels.csv:3: 'no_speech' is what"),
         ("file,emotion,speaker\n1.wav,sad,\n", r"labels.csv:2: give an emotion"),
         ("file,emotion,speaker\n1.wav\n", r"labels.csv:2: give an emotion"),
         ("file,emotion,speaker,sex\n1.wav,sad,ann,f\n", r"labels.csv:2: sex is female, male or empty"),
@@ -299,3 +299,57 @@ def test_unlabelled_voices_lie_in_folders_of_collections(tmp_path: Path) -> None
     for nothing in (tmp_path / "play/a", tmp_path / "nowhere"):
         with pytest.raises(UsageError, match="holds no folders collection/voice"):
             read_unlabelled(nothing)
+
+
+def _own(folder: Path, *places: str) -> Path:
+    for place in places:
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).touch()
+    return folder
+
+
+def test_two_places_of_one_name_are_not_taken_for_one(tmp_path: Path) -> None:
+    """Their speakers would be: numbers are everywhere the same."""
+    clips = "angry/1/a.wav", "happy/1/b.wav"
+    x, y = (_own(tmp_path / name / "calls", *clips) for name in "xy")
+    with pytest.raises(UsageError, match=r"y/calls: is called calls, as .*x/calls is"):
+        read_corpora([x, y])
+    assert read_corpora([x, x]).skipped == {"comes twice": 2}
+    table = tmp_path / "calls.csv"
+    table.write_text("file,emotion,speaker\nx/calls/angry/1/a.wav,angry,1\n")
+    with pytest.raises(UsageError, match=r"calls\.csv: is called calls"):
+        read_corpora([x, table])
+
+
+def test_one_recording_has_one_label(tmp_path: Path) -> None:
+    folder = _own(tmp_path / "calls", "a.wav")
+    (folder / "t.csv").write_text("file,emotion,speaker\na.wav,angry,1\na.wav,happy,1\n")
+    with pytest.raises(UsageError, match=r"a\.wav: is labelled angry and happy"):
+        read_corpora([folder / "t.csv"])
+
+
+@pytest.mark.parametrize(
+    ("clips", "hint"),
+    [
+        (("Angry/1/a.wav", "HAPPY/1/b.wav"), "write Angry small"),
+        (("1/angry/a.wav", "1/happy/b.wav"), "its folder 1 is laid out by emotion"),
+    ],
+)
+def test_a_folder_that_is_nearly_laid_out_by_emotion(
+    tmp_path: Path, clips: tuple[str, ...], hint: str
+) -> None:
+    with pytest.raises(UsageError, match=hint):
+        read_corpora([_own(tmp_path, *clips)])
+
+
+def test_a_name_of_a_table_that_no_file_can_have(tmp_path: Path) -> None:
+    _own(tmp_path, "a.wav")
+    (tmp_path / "t.csv").write_text(f"file,emotion,speaker\na.wav,angry,1\n{'n' * 300}.wav,happy,2\n")
+    assert read_corpora([tmp_path / "t.csv"]).skipped == {"file of the table is not there": 1}
+
+
+def test_a_label_that_means_something_else(tmp_path: Path) -> None:
+    _own(tmp_path, "a.wav")
+    (tmp_path / "t.csv").write_text("file,emotion,speaker\na.wav,uncertain,1\n")
+    with pytest.raises(UsageError, match="'uncertain' is what windows are called"):
+        read_corpora([tmp_path / "t.csv"])

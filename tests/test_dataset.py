@@ -16,7 +16,9 @@ from model_build.dataset import (
     Example,
     Take,
     Windower,
+    _for_a_session,
     _noisy_takes,
+    _takes,
     make_examples,
 )
 from model_build.scenes import at_level
@@ -248,3 +250,27 @@ def test_a_file_of_another_rate_is_read_at_the_features(made: dict[str, Example]
     assert len(found) == len(own)
     loud = own[:, : SETTINGS.mels] > -60
     np.testing.assert_allclose(found[:, : SETTINGS.mels][loud], own[:, : SETTINGS.mels][loud], atol=1)
+
+
+def test_a_speaker_of_many_minutes_is_read_in_several_sessions(
+    utterances: tuple[Utterance, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All versions of all clips at once would fill the memory."""
+    group = [item for item in utterances if item.speaker == "RAVDESS 02"]
+
+    def takes() -> list[tuple[Take, ...]]:
+        seed = np.random.SeedSequence(0)
+        read = _takes(group, seed, settings=SETTINGS, sessions=SESSIONS, teacher=False)
+        return [result[0] for result in read if not isinstance(result, RecordingError)]
+
+    whole = takes()
+    monkeypatch.setattr("model_build.dataset._SESSION_SECONDS", 4)
+    parts = takes()
+    assert len(whole) == len(parts) == len(group) == 3
+    for one, other in zip(whole, parts, strict=True):
+        for take in (CLEAN, TELEPHONE):
+            assert np.array_equal(one[take].frames, other[take].frames)
+    clips = [np.zeros(count, dtype=np.float32) for count in (3, 2, 5, 9, 1)]
+    assert [len(some) for some in _for_a_session(clips, rate=1)] == [1, 1, 1, 1, 1]
+    monkeypatch.setattr("model_build.dataset._SESSION_SECONDS", 10)
+    assert [len(some) for some in _for_a_session(clips, rate=1)] == [3, 2]

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model_build.card import _corpus
 from model_build.corpora import read_corpora
 from model_build.dataset import CLEAN, Example, make_examples
 from model_build.evaluate import Evaluation
-from model_build.predict import CONDITIONS, MODES, predict
+from model_build.figures import CorpusFigures
+from model_build.predict import CLEAR, CONDITIONS, MODES, ONE_CLIP, Predictions, predict
 from sertag import Tagger
 from sertag.engines.local import processors
 
@@ -21,6 +23,9 @@ from conftest import SERTAG, Cli, at_a_terminal, voice, wait_until, write
 
 _BUSY = 0.5
 """A worker that took so many seconds of a processor is about to read, or does."""
+
+
+SAD = np.array([[0.2, 0.8], [0.1, 0.9]])
 
 
 def _seconds(process: int) -> float:
@@ -68,6 +73,37 @@ def test_figures_of_every_corpus(cli: Cli, corpus: Path) -> None:
     assert "CREMA-D: 2 clips left out: the model was trained on the speaker" in table
 
 
+def reading(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """A command that reads recordings, and those of its workers that are busy with it."""
+    for actor in range(1, 25):
+        for take in range(1, 9):
+            name = f"03-01-05-0{take % 2 + 1}-0{take // 4 + 1}-0{take // 2 % 2 + 1}-{actor:02d}"
+            write(folder / f"{name}.flac", voice(4.0, seed=take))
+    process = subprocess.Popen(
+        [SERTAG, "evaluate", "default", folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+
+    def busy() -> list[int]:
+        found = [int(child) for child in children.read_text().split()]
+        # The first is multiprocessing's own.
+        return [child for child in found[1:] if _seconds(child) > _BUSY]
+
+    wait_until(lambda: bool(busy()), seconds=60)
+    return process, busy()
+
+
+def test_nobody_reads_on_for_a_command_that_was_killed(tmp_path: Path) -> None:
+    process, busy = reading(tmp_path)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in busy), seconds=60)
+
+
 @pytest.mark.parametrize(
     ("signal_", "group", "status", "line"),
     [
@@ -83,30 +119,11 @@ def test_figures_of_every_corpus(cli: Cli, corpus: Path) -> None:
 def test_one_clear_line_where_reading_ends_early(
     tmp_path: Path, signal_: signal.Signals, group: bool, status: int, line: str
 ) -> None:
-    for actor in range(1, 25):
-        for take in range(1, 9):
-            name = f"03-01-05-0{take % 2 + 1}-0{take // 4 + 1}-0{take // 2 % 2 + 1}-{actor:02d}"
-            write(tmp_path / f"{name}.flac", voice(4.0, seed=take))
-    process = subprocess.Popen(
-        [SERTAG, "evaluate", "default", tmp_path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-
-    def reading() -> list[int]:
-        """The workers that are busy."""
-        found = [int(child) for child in children.read_text().split()]
-        # The first is multiprocessing's own.
-        return [child for child in found[1:] if _seconds(child) > _BUSY]
-
-    wait_until(lambda: bool(reading()), seconds=60)
+    process, busy = reading(tmp_path)
     if group:
         os.killpg(process.pid, signal_)
     else:
-        os.kill(reading()[0], signal_)
+        os.kill(busy[0], signal_)
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (status, "")
     assert errors.startswith(line.format(workers=processors()))
@@ -189,3 +206,19 @@ def test_one_clear_line(cli: Cli, tmp_path: Path, arguments: list[str], status: 
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(f"sertag: {line}")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_no_clip_defines_is_said_in_words(cli: Cli, tmp_path: Path) -> None:
+    for emotion in ("angry", "sad"):
+        write(tmp_path / f"{emotion}.wav", np.zeros(16_000, dtype=np.float32))
+    (tmp_path / "mine.csv").write_text("file,emotion,speaker\nangry.wav,angry,ann\nsad.wav,sad,ann\n")
+    table = cli("evaluate", "default", "mine.csv").stdout
+    assert "undefined" in table
+    assert "nan" not in table
+    predictions = Predictions(("angry", "sad"), read_corpora([tmp_path / "mine.csv"]).utterances, SAD)
+    figures = CorpusFigures(
+        "mine", {(ONE_CLIP, CLEAR): Evaluation.of(predictions)}, dict.fromkeys(MODES, 0.5)
+    )
+    card = " ".join(_corpus(figures))
+    assert "found with recall 0.00, as it is never answered (one clip" in card
+    assert "nan" not in card

@@ -87,21 +87,28 @@ def read_corpora(places: Sequence[Path], *, sung: bool = False) -> Corpora:
     """
     found: dict[str, list[Utterance]] = {}
     skipped: Counter[str] = Counter()
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], str] = {}
+    own_places: dict[str, Path] = {}
     for place in places:
         for what in _read(place):
             if isinstance(what, LeftOut):
                 skipped[what.reason] += 1
-            elif what.style == "song" and not sung:
+                continue
+            if what.corpus == own.NAME:
+                _refuse_namesakes(place, own_places)
+            if what.style == "song" and not sung:
                 skipped[f"{what.corpus}: sung"] += 1
-            elif (key := _identity(what)) in seen:
+            elif emotion := seen.get(key := _identity(what)):
+                if emotion != what.emotion:
+                    raise UsageError(f"{what.path}: is labelled {emotion} and {what.emotion}; leave one out")
                 skipped["comes twice"] += 1
             else:
-                seen.add(key)
+                seen[key] = what.emotion
                 found.setdefault(what.corpus, []).append(what)
     if not found:
         examples = ", ".join(f"{module.NAME}: {module.EXAMPLE}" for module in _KNOWN)
         left_out = "".join(f"; {count} left out ({reason})" for reason, count in skipped.items())
+        left_out += "".join(f"; {place}: {hint}" for place in places if (hint := own.nearly(place)))
         raise UsageError(
             f"{', '.join(map(str, places))}: no recording with the name of a known corpus ({examples}), no"
             f" folders emotion/speaker (emotions are {', '.join(VALENCE)}, two at least), and no table whose"
@@ -143,6 +150,20 @@ def _read(place: Path) -> Iterator[Utterance | LeftOut]:
         yield from (own.parse(path, place) for path in _files(place))
     else:
         yield from (_parse(path) for path in _files(place) if path.name not in crema_d.TABLES)
+
+
+def _refuse_namesakes(place: Path, known: dict[str, Path]) -> None:
+    """Sees to it that no two places of one's own recordings have one name, as speakers are named after them.
+
+    Raises:
+        UsageError: where they do.
+    """
+    other = known.setdefault(own.name_of(place), place)
+    if other is not place and os.path.realpath(other) != os.path.realpath(place):
+        raise UsageError(
+            f"{place}: is called {own.name_of(place)}, as {other} is, so nobody could tell their speakers"
+            " apart; call it otherwise"
+        )
 
 
 def _tables(places: Sequence[Path]) -> list[Path]:

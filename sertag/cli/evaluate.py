@@ -72,6 +72,8 @@ def print_figures(figures: list[tuple[str, Evaluations]], title: str) -> None:
     from rich.measure import Measurement
     from rich.table import Table
 
+    from model_build.metrics import shown
+
     table = Table(box=None, title=f"{title}; 95 % intervals", title_justify="left", padding=(0, 1, 0, 0))
     for heading in ("corpus", "", "", "clips", "speakers", "UAR", "accuracy", "ECE"):
         table.add_column(heading, justify="left" if heading in ("corpus", "") else "right", no_wrap=True)
@@ -85,7 +87,7 @@ def print_figures(figures: list[tuple[str, Evaluations]], title: str) -> None:
                 str(evaluation.speakers),
                 str(evaluation.uar),
                 str(evaluation.accuracy),
-                f"{evaluation.calibration_error:.3f}",
+                shown(evaluation.calibration_error),
             )
     # All of it, whatever a narrow terminal makes of the lines.
     wide = Console(width=1_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -90,7 +91,7 @@ def serve(make_tagger: Callable[[], Tagger], connection: Connection, inherited: 
         connection: where recordings and the numbers of segments come from, and messages go to.
         inherited: the parent's connections, which are not this process's business.
     """
-    _die_with_parent()
+    die_with_parent()
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in inherited:
@@ -109,10 +110,14 @@ def serve(make_tagger: Callable[[], Tagger], connection: Connection, inherited: 
             connection.send(_tag(tagger, recording, segment, connection))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Lets the system end this process when the run is killed, even while a decoder hangs."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent and parent.pid != os.getppid():
+        # It was killed before anybody could be told.
+        os._exit(1)
 
 
 def finished(name: str, parts: Sequence[Part], *, elapsed: float) -> Result:
