@@ -150,9 +150,13 @@ def trained(protocol: str, corpus: Path, out: Path) -> str:
 
 
 def test_folds_test_every_speaker_and_then_train_on_all(corpus: Path, tmp_path: Path) -> None:
-    out = tmp_path / "all.tflite"
+    out, kept = tmp_path / "all.tflite", tmp_path / "all.tflite.trained"
+    kept.mkdir()
+    (kept / "another.npz").touch()
     printed = trained("folds", corpus, out)
     assert "speaker-independent folds" in printed
+    assert f"\n{kept}: holds networks of other builds of this name; " in printed
+    assert [file.name for file in kept.iterdir()] == ["another.npz"]
     about = Tagger(str(out)).model.metadata.about
     assert about["accuracy"]["protocol"] == "folds"
     figures = about["accuracy"]["corpora"]["CREMA-D"]["one clip, clean"]

@@ -116,6 +116,9 @@ def build_model(
     if built.interrupted:
         print(f"Interrupted; the model is that of epoch {built.metadata.about['epochs']}.")
         raise typer.Exit(130)
+    if kept_folder(out).is_dir():
+        others = "holds networks of other builds of this name; delete it if none of them is to go on"
+        print(f"{kept_folder(out)}: {others}")
 
 
 def _check_place(out: Path) -> None:
