@@ -66,6 +66,14 @@ def wait_until(condition: Callable[[], object], *, seconds: float = 30) -> None:
         time.sleep(0.005)
 
 
+def alive(process: int) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def voice(
     seconds: float, *, rate: int = 16_000, pitch: float = 140.0, formant: float = 600.0, seed: int = 0
 ) -> FloatArray:

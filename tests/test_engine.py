@@ -19,7 +19,7 @@ from sertag.engines.local import LocalEngine
 from sertag.errors import RecordingError, SertagError
 from sertag.tagger import Tagger
 
-from conftest import SAMPLES
+from conftest import SAMPLES, alive, wait_until
 
 
 class Trouble(Tagger):
@@ -200,14 +200,4 @@ for _ in running:
     assert workers
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 10
-    while any(map(alive, workers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(alive, workers))
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    wait_until(lambda: not any(map(alive, workers)))

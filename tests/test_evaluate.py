@@ -19,7 +19,7 @@ from model_build.predict import CLEAR, CONDITIONS, MODES, ONE_CLIP, Predictions,
 from sertag import Tagger
 from sertag.engines.local import processors
 
-from conftest import SERTAG, Cli, at_a_terminal, voice, wait_until, write
+from conftest import SERTAG, Cli, alive, at_a_terminal, voice, wait_until, write
 
 _BUSY = 0.5
 """A worker that took so many seconds of a processor is about to read, or does."""
@@ -101,7 +101,7 @@ def test_nobody_reads_on_for_a_command_that_was_killed(tmp_path: Path) -> None:
     process, busy = reading(tmp_path)
     process.kill()
     process.wait()
-    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in busy), seconds=60)
+    wait_until(lambda: not any(map(alive, busy)), seconds=60)
 
 
 @pytest.mark.parametrize(

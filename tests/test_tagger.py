@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import soxr
 
+import sertag
 from sertag import RecordingError, Tagger, Timeline
 from sertag.errors import SertagError, UsageError
 from sertag.features import FeatureSettings, frames_of
@@ -317,3 +318,8 @@ def test_errors_come_home_from_another_process(error: SertagError) -> None:
         assert type(again) is type(error)
         assert (again.code, again.message, str(again)) == (error.code, error.message, str(error))
         assert again.__notes__ == ["call.wav"]
+
+
+def test_what_a_notebook_completes() -> None:
+    assert set(sertag.__all__) <= set(dir(sertag))
+    assert all(getattr(sertag, name).__name__ == name for name in sertag.__all__)
