@@ -28,7 +28,7 @@ from sertag.interpreter import silenced
 from sertag.opening import open_recording
 from sertag.types import FloatArray
 
-BLOCK_SECONDS = 10.0
+BLOCK_SECONDS = 30.0
 """Length of the blocks, so that memory does not grow with the recording."""
 BLOCK_VALUES = 4_000_000
 """Most samples of all channels together in a block, before and after resampling."""
@@ -152,7 +152,7 @@ class AudioReader:
         produced = round(self.samples_read * rate / self.sample_rate)
         before = after = 0.0
         for block, last in self._decoded(rate):
-            samples = block.mean(axis=1, keepdims=True, dtype=np.float32) if mix else block[:, columns]
+            samples = _mixed(block) if mix else block[:, columns]
             if mix and self.channels > 1:
                 before += float(np.vdot(block, block)) / self.channels**2
                 after += float(np.vdot(samples, samples))
@@ -276,6 +276,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, soundfile.LibsndfileError):
         return str(error.error_string).strip().removeprefix("Error : ").rstrip(".")
     return str(error) or type(error).__name__
+
+
+def _mixed(block: FloatArray) -> FloatArray:
+    """The mean of all channels, shape ``(samples, 1)``."""
+    # NumPy takes sixteen times as long for the mean of rows that are as short as these.
+    return np.asarray(np.ascontiguousarray(block.T).mean(axis=0)[:, np.newaxis])
 
 
 def _fit(samples: FloatArray, count: int) -> FloatArray:

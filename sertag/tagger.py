@@ -88,7 +88,7 @@ class Tagger:
         Args:
             path: an audio file.
             name: what the timeline calls the file; its last part where None.
-            on_block: told the share of the recording and the seconds done, every few seconds of it.
+            on_block: told the share of the recording and the seconds done, every half a minute of it.
 
         Raises:
             RecordingError: for a file that cannot be decoded, which a note to it names.
@@ -121,7 +121,7 @@ class Tagger:
         Args:
             path: an audio file.
             number: which segment, from 0 on; recordings that are not long have one.
-            on_block: told the share of the segment and its seconds done, at first and every few seconds.
+            on_block: told the share of the segment and its seconds done, at first and every half a minute.
 
         Raises:
             RecordingError: for a file that cannot be decoded.

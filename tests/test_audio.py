@@ -363,6 +363,15 @@ def test_samples_do_not_depend_on_the_blocks(tmp_path: Path, monkeypatch: pytest
             np.testing.assert_array_equal(read(path), whole)
 
 
+def test_a_mix_does_not_depend_on_the_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels = np.stack([voice(2.0, seed=seed) for seed in range(5)], axis=1)
+    path = write(tmp_path / "a.wav", channels, subtype="FLOAT")
+    whole = read(path)
+    np.testing.assert_allclose(whole[:, 0], channels.mean(axis=1), atol=1e-7)
+    monkeypatch.setattr(audio, "BLOCK_VALUES", 5 * 1_001)
+    np.testing.assert_array_equal(read(path), whole)
+
+
 @pytest.mark.parametrize("error_output", ["pipe", "closed"])
 def test_nothing_is_printed_about_damage(variable_rate: Path, error_output: str) -> None:
     content = bytearray(variable_rate.read_bytes())

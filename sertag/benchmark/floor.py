@@ -80,8 +80,8 @@ def transform(part: Part, *, mixed: bool) -> None:
         for block in file.blocks(
             _BLOCK_SECONDS * file.samplerate, frames=part.frames, dtype="float32", always_2d=True
         ):
-            channels = block.mean(axis=1, keepdims=True) if mixed else block
-            for channel in np.ascontiguousarray(channels.T):
+            channels = np.ascontiguousarray(block.T)
+            for channel in channels.mean(axis=0, keepdims=True) if mixed else channels:
                 if len(channel) >= length:
                     framed = np.lib.stride_tricks.sliding_window_view(channel, length)[::hop]
                     scipy.fft.rfft(framed)
