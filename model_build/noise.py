@@ -14,7 +14,7 @@ import numpy as np
 
 from model_build import sounds
 from model_build.scenes import band_passed, telephone
-from sertag.features import FeatureSettings, frames_of, mel_filters
+from sertag.features import FeatureSettings, frames_of, mean_level, mel_filters
 from sertag.pitch import VOICED
 from sertag.types import BoolArray, DoubleArray, FloatArray
 
@@ -57,7 +57,7 @@ def in_noise(
     snr = random.uniform(_LOWEST_SNR, _HIGHEST_SNR)
     spoken = np.concatenate([rows[flags] for rows, flags in zip(frames, speech, strict=True)])
     sound = _chosen(noise, spoken, settings, random)
-    gain = _level(spoken[:, settings.level]) - snr
+    gain = mean_level(spoken[:, settings.level]) - snr
     return [added(rows, _stretch(sound, len(rows), random), gain, settings) for rows in frames]
 
 
@@ -80,8 +80,8 @@ def in_unheard_noise(
     random = np.random.default_rng([*speaker.encode("utf-8", "surrogateescape")])
     kind, piece = random.integers(len(_KINDS)), _PIECES + random.integers(_PIECES)
     noise = _chosen(_sounds(settings, int(kind), int(piece)), spoken, settings, random)
-    level = _level(frames_of(noise, settings)[:, settings.level])
-    gain = np.float32(10 ** ((_level(spoken[:, settings.level]) - snr - level) / 20))
+    level = mean_level(frames_of(noise, settings)[:, settings.level])
+    gain = np.float32(10 ** ((mean_level(spoken[:, settings.level]) - snr - level) / 20))
     return [clip + gain * _stretch(noise, len(clip), random) for clip in clips]
 
 
@@ -132,14 +132,10 @@ def _sounds(settings: FeatureSettings, kind: int, number: int) -> tuple[FloatArr
 
 
 def _at_level_0(frames: FloatArray, settings: FeatureSettings) -> FloatArray:
-    level = _level(frames[:, settings.level])
+    level = mean_level(frames[:, settings.level])
     frames[:, : settings.mels] -= level
     frames[:, settings.level] -= level
     return frames
-
-
-def _level(decibels: FloatArray) -> float:
-    return float(10 * np.log10(np.mean(10 ** (decibels.astype(np.float64) / 10))))
 
 
 @cache
