@@ -170,12 +170,7 @@ def scan_to_files(
     with Journal(
         destination.journal, settings, retry_failed=resumption.retry_failed, replaces=there
     ) as journal:
-        for place in there:
-            if place not in journal.replaces:
-                raise UsageError(
-                    f"{place}: is there, and was not when the run in {journal.path} began; move it away,"
-                    " or --overwrite starts anew"
-                )
+        _spare_new(destination, journal)
         if adds:
             names = destination.held(failed=not resumption.retry_failed)
             journal.hold(_watched(names, observer))
@@ -199,8 +194,19 @@ def _write(journal: Journal, destination: Destination, run: Run, observer: Obser
         for entry in journal.entries():
             write_result(entry.payload, entry.carried, outputs, run)
             observer.tick()
+        _spare_new(destination, journal)
         journal.finish(outputs.finish(totals), totals)
     return totals
+
+
+def _spare_new(destination: Destination, journal: Journal) -> None:
+    """Refuses to replace what was not there when the run began, be it somebody's own or another run's."""
+    for place in sorted(destination.places()):
+        if os.path.exists(place) and place not in journal.replaces:
+            raise UsageError(
+                f"{place}: is there, and was not when the run in {journal.path} began; move it away,"
+                " or --overwrite starts anew"
+            )
 
 
 def _tag(

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -43,7 +43,11 @@ class Recording:
 
 
 def find_recordings(
-    paths: Sequence[str], *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    paths: Sequence[str],
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    own: Collection[bytes] = (),
 ) -> Iterator[Recording]:
     """Recordings in the order of the arguments, then depth first, names in byte order.
 
@@ -58,12 +62,13 @@ def find_recordings(
             they are called or hold. ``*`` matches ``/`` too, letters match in their own case. A pattern with
             a ``/`` is held against the whole name in the outputs, others against its last part.
         exclude: patterns of files that are none, though they be included or named themselves.
+        own: files that the run writes, without links: below folders they are none, and are not opened.
 
     Raises:
         UsageError: where one of the paths does not exist; before anything is yielded.
     """
     places = [_absolute(path) for path in paths]
-    return _find(places, Finder(include, exclude))
+    return _find(places, Finder(include, exclude, own))
 
 
 def display_name(path: str) -> str:
@@ -87,12 +92,13 @@ class Place(NamedTuple):
 
 
 class Finder:
-    """Finds recordings at places, each file once; see :func:`find_recordings` for the patterns."""
+    """Finds recordings at places, each file once; see :func:`find_recordings` for the arguments."""
 
-    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(self, include: Sequence[str], exclude: Sequence[str], own: Collection[bytes]) -> None:
         # As in names: bytes that are not UTF-8 are escaped, and what is escaped already stays.
         self._include = [os.fsencode(pattern).decode("utf-8", "backslashreplace") for pattern in include]
         self._exclude = [os.fsencode(pattern).decode("utf-8", "backslashreplace") for pattern in exclude]
+        self._own = own
         self._seen = PathSet()
         self._real_folder = lru_cache(1024)(os.path.realpath)
 
@@ -122,6 +128,9 @@ class Finder:
             except OSError:
                 # A folder perhaps: as below.
                 status, real, named = None, place.real, True
+            # To open and close one's own journal would let go of the lock on it (POSIX: fcntl).
+            if real in self._own and not named:
+                continue
             if status is not None and stat.S_ISDIR(status.st_mode):
                 if not self._seen.add(real):
                     continue

@@ -147,8 +147,14 @@ def join(parts: Sequence[Part], file: str) -> Timeline:
     Args:
         parts: in order.
         file: what the timeline calls the recording.
+
+    Raises:
+        RecordingError: ``decode_failed`` where they are not of one recording, or not up to its end.
     """
     last = parts[-1]
+    kinds = {(part.sample_rate, *(channel.channel for channel in part.channels)) for part in parts}
+    if len(kinds) > 1 or not last.ended:
+        raise RecordingError("decode_failed", "changed while it was read")
     # Where a recording is damaged, a segment may find less than the one before has heard.
     duration = max(part.duration for part in parts)
     channels = tuple(

@@ -8,6 +8,7 @@ import fcntl
 import gzip
 import io
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class WholeFile:
 
     What is aside has a fixed name, so that one that a crash left is written over, and is locked, so that
     no two runs write it at once, until it is closed. Where the name is a link, the file that it leads to is
-    replaced.
+    replaced; its permissions stay.
 
     Raises:
         SertagError: ``output_failed`` where it cannot be written, or another run is writing it.
@@ -42,6 +43,9 @@ class WholeFile:
         with writing(path):
             refuse_others(path)
             self._binary = _locked(self.aside)
+            self._mode = stat.S_IMODE(self._place.stat().st_mode) if self._place.exists() else None
+            # Nobody reads it who may not read what it replaces.
+            self._permit(stat.S_IRUSR | stat.S_IWUSR)
             # Without name and time, so that the same results are the same bytes.
             self._zip = (
                 gzip.GzipFile("", "wb", 6, self._binary, mtime=0) if path.suffix.lower() == ".gz" else None
@@ -55,8 +59,15 @@ class WholeFile:
             if self._zip:
                 self._zip.close()
             self._binary.flush()
+            self._permit()
             os.fsync(self._binary.fileno())
         return Move(str(self.aside), str(self._place))
+
+    def _permit(self, more: int = 0) -> None:
+        """Gives the permissions of what it replaces, and ``more``; not every file system knows any."""
+        if self._mode is not None:
+            with contextlib.suppress(OSError):
+                os.fchmod(self._binary.fileno(), self._mode | more)
 
     def discard(self) -> None:
         """Removes what was written."""

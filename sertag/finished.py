@@ -123,13 +123,13 @@ def _check_header(lines: Iterator[str], header: str, path: Path) -> None:
 
 def _check_settings(line: str, path: Path, run: Run) -> None:
     """Refuses to add to results of another model or other settings."""
-    head, _, _ = line.partition(',"warnings":')
     for name, value in (
         ("model", {"name": run.model_name, "sha256": run.model_sha256}),
         ("settings", run.settings),
     ):
         text = json.dumps({name: value}, ensure_ascii=False, separators=(",", ":"))[1:-1]
-        if text not in head:
+        # No value from a list can look like that, as its quotes are escaped.
+        if text not in line:
             raise UsageError(
                 f"--update: {path} is of another model or other settings; --overwrite starts anew"
             )

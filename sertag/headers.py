@@ -215,4 +215,17 @@ def unfinished_wav(descriptor: int, head: bytes) -> FileView | None:
     size = os.fstat(descriptor).st_size
     if head[:4] != b"RIFF" or at < 0 or any(head[at + 4 : at + 8]) or size <= at + 8:
         return None
+    if _are_chunks(descriptor, at + 8, size):
+        return None
     return FileView(descriptor, size, (at + 4, b"\xff\xff\xff\xff"))
+
+
+def _are_chunks(descriptor: int, at: int, size: int) -> bool:
+    """Whether a RIFF file goes on from some byte on with chunks alone, as behind samples that are none."""
+    while at < size:
+        head = os.pread(descriptor, 8, at)
+        if not (len(head) == 8 and head[:4].isascii() and head[:4].decode("ascii").isprintable()):
+            return False
+        length = int.from_bytes(head[4:], "little")
+        at += 8 + length + length % 2
+    return at == size

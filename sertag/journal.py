@@ -22,7 +22,7 @@ from typing import Any
 from sertag.discovery import Recording
 from sertag.errors import SertagError, UsageError
 from sertag.files import Move, put_in_place, sync_folder
-from sertag.journal_database import asides_in, for_people, open_database, settings_in, told
+from sertag.journal_database import asides_in, for_people, open_database, replaced_in, settings_in, told
 from sertag.leftovers import parts_path, remove_asides, remove_journal
 from sertag.parts import RECORD_OVERHEAD, DamagedRecordError, Parts, Place
 from sertag.writers import Totals
@@ -235,8 +235,7 @@ class Journal:
             [(f"setting {name}", value) for name, value in now.items()],
         )
         self._database.execute("INSERT OR IGNORE INTO about VALUES ('replaces', ?)", (json.dumps(replaces),))
-        (stored,) = self._database.execute("SELECT value FROM about WHERE name = 'replaces'").fetchone()
-        self.replaces = frozenset(json.loads(stored))
+        self.replaces = frozenset(replaced_in(self._database))
         """Outputs that were there when the run began, and that it may replace."""
         self._asides = asides_in(self._database)
         # Positions are those of this run: recordings may have come and gone since the last.

@@ -82,6 +82,13 @@ def asides_in(database: sqlite3.Connection) -> list[str]:
     return asides
 
 
+def replaced_in(database: sqlite3.Connection) -> list[str]:
+    """The outputs that were there when a journal's run began, and that it may replace."""
+    row = database.execute("SELECT value FROM about WHERE name = 'replaces'").fetchone()
+    replaces: list[str] = json.loads(row[0]) if row else []
+    return replaces
+
+
 def settings_in(database: sqlite3.Connection) -> dict[str, str]:
     """The settings that a journal is of, by name, as JSON."""
     rows = database.execute("SELECT substr(name, 9), value FROM about WHERE name LIKE 'setting %'")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sertag.files import Move, put_in_place
-from sertag.journal_database import asides_in, open_database, settings_in, told
+from sertag.journal_database import asides_in, open_database, replaced_in, settings_in, told
 from sertag.writers import Totals
 
 
@@ -29,7 +29,7 @@ def finish_earlier(path: Path) -> Finished | None:
     """Does what is left of a run that had finished its files and was cut off before they had their names.
 
     Returns:
-        What that run was; None where there is none.
+        What that run was; None where there is none, or where a finished file is gone: the run goes on then.
     """
     if not path.exists():
         return None
@@ -40,10 +40,26 @@ def finish_earlier(path: Path) -> Finished | None:
         settings = {name: json.loads(value) for name, value in settings_in(database).items()}
         last = json.loads(row[0])
         moves = [Move(*move) for move in last["moves"]]
+        if any(map(_is_gone, moves)):
+            _take_back(database, moves)
+            return None
         put_in_place(move for move in moves if move.aside is None or os.path.exists(move.aside))
         asides = asides_in(database)
     remove_journal(path, asides)
     return Finished(settings, frozenset(move.path for move in moves), Totals(*last["totals"]))
+
+
+def _is_gone(move: Move) -> bool:
+    return move.aside is not None and not os.path.exists(move.aside) and not os.path.exists(move.path)
+
+
+def _take_back(database: sqlite3.Connection, moves: Iterable[Move]) -> None:
+    """Makes a finished run an unfinished one, which may replace what it had put in place."""
+    done = {move.path for move in moves if os.path.exists(move.path)}
+    replaces = json.dumps(sorted(done.union(replaced_in(database))))
+    database.execute("UPDATE about SET value = ? WHERE name = 'replaces'", (replaces,))
+    database.execute("DELETE FROM about WHERE name = 'last'")
+    database.execute("COMMIT")
 
 
 def is_begun(path: Path) -> bool:
@@ -77,12 +93,18 @@ def parts_path(path: Path) -> Path:
     return path.with_name(path.name + ".parts")
 
 
+def journal_files(path: Path) -> tuple[Path, Path, Path]:
+    """The files of a journal: its results, SQLite's own while it is locked, and the database, the last to go.
+
+    As long as that is there, it says what the others are.
+    """
+    return parts_path(path), path.with_name(path.name + "-journal"), path
+
+
 def remove_journal(path: Path, asides: Iterable[str]) -> None:
     """Removes what there is of a journal, and unfinished files of its runs."""
     remove_asides(asides)
-    # The database goes last: as long as it is there, it says what the others are. SQLite keeps a file of its
-    # own beside one that is locked for long, and a killed run leaves it.
-    for file in (parts_path(path), path.with_name(path.name + "-journal"), path):
+    for file in journal_files(path):
         file.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import IO
 
 from sertag.discovery import Finder, Recording, display_name
@@ -34,15 +34,23 @@ class RecordingList:
         path: of the list, or ``-`` for standard input.
         include: patterns as in :func:`sertag.discovery.find_recordings`.
         exclude: likewise.
+        own: likewise.
 
     Raises:
         UsageError: where the list cannot be read, names nothing, or a line of it is wrong; at once, not
             when a line's turn comes.
     """
 
-    def __init__(self, path: str, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        own: Collection[bytes] = (),
+    ) -> None:
         self._label = f"--list {display_name(path)}"
-        self._include, self._exclude = include, exclude
+        self._include, self._exclude, self._own = include, exclude, own
         # A pipe can be read only once.
         self._kept = None if path != "-" and os.path.isfile(path) else self._keep(path)
         self._path = self._kept.name if self._kept else path
@@ -73,7 +81,7 @@ class RecordingList:
             raise UsageError(f"{self._label}: names no recording")
 
     def __iter__(self) -> Iterator[Recording]:
-        with contextlib.closing(Finder(self._include, self._exclude)) as finder:
+        with contextlib.closing(Finder(self._include, self._exclude, self._own)) as finder:
             for path, carried in self._entries():
                 yield from finder.find(finder.place(path, path.rstrip(b"/") or b"/"), carried)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sertag.errors import UsageError
+from sertag.errors import SertagError, UsageError
 from sertag.files import Move, WholeFile, aside_of, real_path, refuse_others, unwritable, writing
 from sertag.finished import FAILURE_COLUMNS, check, copy, digest, failure_rows, held_names
 from sertag.leftovers import parts_path
@@ -212,6 +212,7 @@ class FileOutputs:
         self._outputs: list[tuple[WholeFile, Writer]] = []
         self._failures: WholeFile | None = None
         self._complete = False
+        self._new = [target.path for target in targets if not target.path.exists()]
         if failures:
             with writing(failures):
                 refuse_others(failures)
@@ -256,7 +257,16 @@ class FileOutputs:
         self._row((failure.file, failure.code, failure.message))
 
     def finish(self, totals: Totals) -> list[Move]:
-        """Completes all files; the moves that put them in place are left to do before the context ends."""
+        """Completes all files; the moves that put them in place are left to do before the context ends.
+
+        Raises:
+            SertagError: ``output_failed`` where a file is there by now that was not when these were begun.
+        """
+        for path in self._new:
+            if path.exists():
+                raise SertagError(
+                    "output_failed", f"{path}: is there, and was not when the run began; it stays as it is"
+                )
         for file, writer in self._outputs:
             with writing(file.path):
                 writer.finish(totals)

@@ -229,6 +229,15 @@ def test_a_length_that_no_recorder_meant(tmp_path: Path, length: int) -> None:
     assert heard(path) == (2.0, [])
 
 
+@pytest.mark.parametrize("behind", [b"LIST\x04\0\0\0INFO", b"id3 \x03\0\0\0abc\0LIST\x04\0\0\0INFO"])
+def test_what_lies_behind_no_samples_is_no_sound(tmp_path: Path, behind: bytes) -> None:
+    path = write(tmp_path / "a.wav", voice(0.0))
+    path.write_bytes(path.read_bytes() + behind)
+    with pytest.raises(RecordingError) as caught:
+        read(path)
+    assert caught.value.code == "empty"
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "ULAW", "GSM610"])
 def test_a_header_that_was_never_finished(tmp_path: Path, subtype: str) -> None:
     path = write(tmp_path / "a.wav", voice(2.0), subtype=subtype)

@@ -18,9 +18,9 @@ from sertag.archive import run_of
 from sertag.audio import BLOCK_SECONDS
 from sertag.discovery import Recording
 from sertag.division import Part, Segment
-from sertag.engines.jobs import Job
+from sertag.engines.jobs import Division, Job
 from sertag.engines.local import LocalEngine
-from sertag.engines.worker import Result
+from sertag.engines.worker import Heard, Result
 from sertag.errors import RecordingError
 from sertag.results import decode
 from sertag.summary import Record
@@ -178,6 +178,23 @@ def test_formats_without_exact_places_are_not_divided(
     assert seen(tagger.tag_segment(path, 0, on_block=ignore)) == (0, 1)
     with pytest.raises(RecordingError, match="changed while it was read"):
         tagger.tag_segment(path, 1, on_block=ignore)
+
+
+@pytest.mark.usefixtures("minutes")
+@pytest.mark.parametrize("becomes", ["longer", "two channels", "another rate"])
+def test_a_recording_that_changes_while_it_is_read(tmp_path: Path, becomes: str) -> None:
+    path = write(tmp_path / "a.wav", speaking(150.0, rate=8_000), 8_000)
+    tagger = Tagger(channels="split")
+    first = tagger.tag_segment(path, 0, on_block=ignore)
+    rate = 16_000 if becomes == "another rate" else 8_000
+    now = speaking(400.0 if becomes == "longer" else 150.0, rate=rate)
+    write(path, np.stack([now, now], axis=1) if becomes == "two channels" else now, rate)
+    divided = Division(Job(0, Recording(str(path), "a.wav", 0, 0)), 2)
+    assert divided.put(0, Heard(first, 0.0), 0.0) is None
+    result = divided.put(1, Heard(tagger.tag_segment(path, 1, on_block=ignore), 0.0), 0.0)
+    assert result
+    assert result.failure
+    assert (result.failure.code, result.failure.message) == ("decode_failed", "changed while it was read")
 
 
 @pytest.mark.usefixtures("minutes")

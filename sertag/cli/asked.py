@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sertag.discovery import EXTENSIONS, Recording, find_recordings
 from sertag.errors import UsageError
+from sertag.files import real_path
+from sertag.leftovers import journal_files
 from sertag.listing import RecordingList
 from sertag.outputs import Destination, Target, refuse_same, summary_target, target_of
 
@@ -47,7 +49,11 @@ def check_overwrite(*, overwrite: bool, files: bool, update: bool) -> None:
 
 
 def source_of(
-    paths: list[str] | None, list_file: str | None, include: list[str], exclude: list[str]
+    paths: list[str] | None,
+    list_file: str | None,
+    include: list[str],
+    exclude: list[str],
+    own: frozenset[bytes],
 ) -> tuple[Callable[[], Iterable[Recording]], tuple[str, ...]]:
     """What finds the recordings, as often as is wanted, and the columns that come with them.
 
@@ -57,13 +63,13 @@ def source_of(
     if list_file is not None:
         if paths:
             raise UsageError("--list: give recordings by name or in a list, not both")
-        listed = RecordingList(list_file, include=include, exclude=exclude)
+        listed = RecordingList(list_file, include=include, exclude=exclude, own=own)
         return listed.__iter__, listed.carried
     if not paths:
         raise UsageError("Missing argument 'PATH...', or --list.")
     # Paths that do not exist are told at once.
     find_recordings(paths)
-    return partial(find_recordings, paths, include=include, exclude=exclude), ()
+    return partial(find_recordings, paths, include=include, exclude=exclude, own=own), ()
 
 
 def places_of(
@@ -79,6 +85,14 @@ def places_of(
     files = destination.named() if destination else [("an output", target.path) for target in targets]
     refuse_same([*files, *([("the log", log)] if log else [])])
     return targets, destination
+
+
+def own_files(targets: list[Target], destination: Destination | None, log: Path | None) -> frozenset[bytes]:
+    """The files that a run writes, without links."""
+    paths = [*(target.path for target in targets), *([log] if log else [])]
+    if destination:
+        paths += [destination.failures, *journal_files(destination.journal)]
+    return frozenset(os.fsencode(real_path(path)) for path in paths)
 
 
 def spare(given: list[str], targets: list[Target], others: list[Path | None]) -> None:

@@ -184,7 +184,7 @@ def scan(
 
     interrupt = Interrupt()
     from sertag.archive import Resumption, fingerprint, run_of, scan_to_files, scan_to_stream
-    from sertag.cli.asked import check_options, check_overwrite, places_of, source_of, spare
+    from sertag.cli.asked import check_options, check_overwrite, own_files, places_of, source_of, spare
     from sertag.cli.logs import open_log
     from sertag.cli.progress import ScanProgress
     from sertag.cli.streams import data_output, leaves_room, read_to_the_end
@@ -198,8 +198,9 @@ def scan(
         out or [], formatted=bool(format), journal=journal, resumes=update or retry_failed, timeout=timeout
     )
     check_overwrite(overwrite=overwrite, files=bool(out or summary), update=update)
-    find, carried = source_of(paths, list_file, include or [], exclude or [])
     targets, destination = places_of(out or [], summary, journal, log)
+    own = own_files(targets, destination, log)
+    find, carried = source_of(paths, list_file, include or [], exclude or [], own)
     spare([*(paths or []), *([list_file] if list_file else [])], targets, [journal, log])
     if summary and not out and not overwrite and summary.exists():
         raise UsageError(f"{summary}: is there already; --overwrite starts anew")
