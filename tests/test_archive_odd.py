@@ -132,6 +132,9 @@ def test_data_are_utf_8_whatever_the_locale(calls: Path, cli: Cli, variables: di
 def test_streams_that_nobody_reads(calls: Path, tmp_path: Path) -> None:
     assert shell(tmp_path, "$S scan calls --out r.csv 2> >(exec 0<&-; sleep 1); exit $?").returncode == 3
     assert len((tmp_path / "r.csv").read_text().splitlines()) > 3
+    assert shell(tmp_path, "$S scan calls -v --out v.csv 2> /dev/full").returncode == 3
+    assert shell(tmp_path, "$S scan calls --out f.csv 2> /dev/full").returncode == 3
+    assert (tmp_path / "f.csv").read_bytes() == (tmp_path / "r.csv").read_bytes()
     (calls / "b.wav").unlink()
     for command, status in (
         ("$S scan calls --format csv -q > /dev/full", 1),

@@ -36,10 +36,10 @@ def data_output() -> TextIO:
 
 
 def tell(line: str) -> None:
-    """Prints a line on standard error; where nobody reads that any more, there is no more to tell."""
+    """Prints a line on standard error; where that takes no more, as on a full disk, no more is told."""
     try:
         print(visible(line), file=sys.stderr)
-    except BrokenPipeError:
+    except OSError:
         drop(sys.stderr)
 
 
