@@ -46,8 +46,6 @@ _MISSED = 0.1
 _HEAD = 4_096
 _LOOK = 1_024
 """Samples per channel that are asked for beyond those that a header tells of."""
-_CANCELLED = 1e-2
-"""Share of what a mix of channels that have nothing to do with each other has of their power."""
 _CONVERT = "convert it: ffmpeg -i FILE OUT.wav"
 _DAMAGE = (soundfile.SoundFileError, OSError, ValueError, OverflowError, MemoryError)
 """What soundfile may raise for a damaged file."""
@@ -84,6 +82,9 @@ class AudioReader:
         """What is wrong with the recording, though it was decoded; complete once all blocks were read."""
         self.samples_read = 0
         """Samples per channel decoded so far, at the recording's own rate."""
+        self.channels_energy = self.mix_energy = 0.0
+        """Where channels were mixed: what they would have in a mix if they had nothing to do with each other,
+        and what it has; sums of squares so far."""
         try:
             with silenced():
                 self._file, self._promised = self._decoder()
@@ -150,12 +151,11 @@ class AudioReader:
             else soxr.ResampleStream(self.sample_rate, rate, channels, dtype="float32")
         )
         produced = round(self.samples_read * rate / self.sample_rate)
-        before = after = 0.0
         for block, last in self._decoded(rate):
             samples = _mixed(block) if mix else block[:, columns]
             if mix and self.channels > 1:
-                before += float(np.vdot(block, block)) / self.channels**2
-                after += float(np.vdot(samples, samples))
+                self.channels_energy += float(np.vdot(block, block)) / self.channels**2
+                self.mix_energy += float(np.vdot(samples, samples))
             if resampler is not None:
                 samples = resampler.resample_chunk(np.ascontiguousarray(samples), last=last)
             if last:
@@ -163,10 +163,6 @@ class AudioReader:
                 samples = _fit(samples, total - produced)
             produced += len(samples)
             yield samples
-        if after < _CANCELLED * before:
-            self.warnings.append(
-                "its channels cancel each other out in a mix; tag them with --channels split"
-            )
 
     def _decoded(self, rate: int) -> Iterator[tuple[FloatArray, bool]]:
         most = BLOCK_VALUES / (self.channels * max(1.0, rate / self.sample_rate))

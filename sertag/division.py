@@ -22,6 +22,8 @@ from sertag.timeline import ChannelTimeline, Talk, Timeline, Windows
 SEGMENT_SECONDS = BLOCK_SECONDS
 """Length of all segments but the last, which is half as long at least; whole blocks of the adaptation."""
 
+_CANCELLED = 1e-2
+"""Share of what a mix of channels that have nothing to do with each other has of their energy."""
 _SETTLING_SECONDS = 0.5
 """In which a resampler forgets that it began in the middle."""
 
@@ -114,7 +116,7 @@ class Part:
     """What was heard in one segment; fields that :class:`Timeline` has too mean the same.
 
     ``duration`` is the recording's up to where it was decoded, in seconds; frames are ``step`` seconds apart,
-    and in so many of them ``anyone`` or ``several`` speak.
+    and in so many of them ``anyone`` or ``several`` speak. The energies are those of :class:`AudioReader`.
     """
 
     segment: Segment
@@ -127,6 +129,8 @@ class Part:
     channels: tuple[ChannelPart, ...]
     anyone: int
     several: int
+    channels_energy: float
+    mix_energy: float
     warnings: tuple[str, ...]
 
     @property
@@ -175,12 +179,22 @@ def join(parts: Sequence[Part], file: str) -> Timeline:
         hop=last.hop,
         channels=channels,
         talk=Talk(round(duration - anyone, 3), round(several, 3)) if len(channels) > 1 else None,
-        warnings=last.warnings,
+        warnings=last.warnings + _cancelled(parts),
     )
+
+
+def _cancelled(parts: Sequence[Part]) -> tuple[str, ...]:
+    channels, mix = (sum(part.channels_energy for part in parts), sum(part.mix_energy for part in parts))
+    if mix >= _CANCELLED * channels:
+        return ()
+    return ("its channels cancel each other out in a mix; tag them with --channels split",)
 
 
 def _channel(parts: Sequence[ChannelPart], step: float, duration: float) -> ChannelTimeline:
     windows = Windows.joined([part.windows for part in parts])
     windows = replace(windows, end=np.minimum(windows.end, round(duration, 3)))
+    if len(windows) > 1 and windows.start[-1] >= windows.end[-1]:
+        # Less than half a millisecond of sound.
+        windows = windows[:-1]
     speech_seconds = min(sum(part.speech for part in parts) * step, duration)
     return ChannelTimeline(parts[0].channel, windows, round(speech_seconds, 3))

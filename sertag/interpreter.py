@@ -43,8 +43,6 @@ class Interpreter(Protocol):
 PACKAGES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 """Packages that bring an interpreter, the preferred one first, and the module that holds it."""
 
-_SILENCE = threading.Lock()
-
 
 def installed_packages() -> list[str]:
     """Which of :data:`PACKAGES` are installed, the preferred one first."""
@@ -78,12 +76,13 @@ def load_interpreter(network: bytes, package: str | None = None) -> tuple[Interp
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Keeps what native libraries print off standard error. One thread at a time: there is but one."""
-    if sys.stderr is None:
-        # Closed by whoever started us; the descriptor may be another file's by now.
+    """Keeps what native libraries print off standard error, of which a process has but one."""
+    if sys.stderr is None or threading.active_count() > 1:
+        # Closed by whoever started us, the descriptor may be another file's by now; and what other threads
+        # print, or what they start, is to be heard.
         yield
         return
-    with _SILENCE, open(os.devnull, "wb") as nowhere:
+    with open(os.devnull, "wb") as nowhere:
         sys.stderr.flush()
         kept = os.dup(2)
         try:

@@ -166,6 +166,8 @@ class Tagger:
                 channels=tuple(track.part() for track in tracks),
                 anyone=conversation.anyone,
                 several=conversation.several,
+                channels_energy=reader.channels_energy,
+                mix_energy=reader.mix_energy,
                 warnings=tuple(reader.warnings),
             )
 

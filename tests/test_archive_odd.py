@@ -165,6 +165,16 @@ def test_ctrl_c_at_any_moment_and_however_often(long: Path, tmp_path: Path) -> N
         assert len(errors.splitlines()) <= 1
 
 
+def test_ctrl_c_before_anything_is_tagged(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "list")
+    process = start(tmp_path, "scan", "--list", "list")
+    # As soon as it waits for the list, it can be opened.
+    with open(tmp_path / "list", "w"):
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == (b"", b"sertag: interrupted\n")
+    assert process.returncode == 130
+
+
 def test_ctrl_c_while_nobody_reads_the_output(long: Path, tmp_path: Path) -> None:
     process = start(tmp_path, "scan", long)
     assert process.stdout

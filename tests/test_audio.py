@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sertag import audio
+from sertag import Tagger, audio
 from sertag.audio import AudioReader
 from sertag.errors import RecordingError
 from sertag.types import FloatArray
@@ -304,7 +304,7 @@ def test_channels_that_cancel_each_other_out(tmp_path: Path) -> None:
     sound = voice(2.0)
     for second, warns in ((-sound, True), (sound, False), (0 * sound, False), (-0.5 * sound, False)):
         path = write(tmp_path / "a.wav", np.stack([sound, second], axis=1))
-        assert any("cancel each other out" in warning for warning in heard(path)[1]) == warns
+        assert any("cancel each other out" in warning for warning in Tagger().tag(path).warnings) == warns
 
 
 def test_mpeg_that_goes_on_after_its_end(variable_rate: Path) -> None:
@@ -401,3 +401,20 @@ def test_a_sample_dump_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(RecordingError) as caught:
         read(write(tmp_path / "a.sds", voice(1.0)))
     assert (caught.value.code, caught.value.message) == ("not_audio", "is a MIDI sample dump")
+
+
+def test_other_threads_keep_standard_error() -> None:
+    code = """if True:
+        import os, threading
+        from sertag.interpreter import silenced
+        done = threading.Event()
+        other = threading.Thread(target=done.wait)
+        with silenced():
+            os.write(2, b"a decoder")
+        other.start()
+        with silenced():
+            os.write(2, b"a thread")
+        done.set()
+    """
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert told == "a thread"

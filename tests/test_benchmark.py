@@ -309,3 +309,9 @@ def test_other_ways_are_told_how_to_be_installed(temporary: Path) -> None:
         assert (name in results) == bool(find_spec(module))
         assert (f"skipped {name}: pip install" in done.stderr) != bool(find_spec(module))
     assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_recording_is_what_it_holds(tmp_path: Path, processes: int) -> None:
+    path = write(tmp_path / "a.wav", plain_voice(20.0)).rename(tmp_path / "a.raw")
+    assert floor_seconds([str(path)], processes=processes, mixed=True) > 0

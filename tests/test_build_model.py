@@ -218,7 +218,7 @@ def test_ctrl_c_keeps_the_weights(corpus: Path, tmp_path: Path) -> None:
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "Interrupted; the model is that of epoch" in printed
+    assert "sertag: interrupted; the model is that of epoch" in errors
     about = Tagger(str(out)).model.metadata.about
     assert about["interrupted"] is True
     assert 0 < about["epochs"] < 5_000

@@ -198,6 +198,23 @@ def test_a_recording_that_changes_while_it_is_read(tmp_path: Path, becomes: str)
 
 
 @pytest.mark.usefixtures("minutes")
+def test_channels_that_cancel_each_other_out_before_the_last_segment(tmp_path: Path) -> None:
+    sound = speaking(130.0, rate=8_000)
+    sound[65 * 8_000 :] = 0
+    path = write(tmp_path / "a.wav", np.stack([sound, -sound], axis=1), 8_000)
+    (warning,) = Tagger().tag(path).warnings
+    assert "cancel each other out" in warning
+
+
+def test_windows_last_some_time(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", speaking(6.0)[:48_001])
+    (channel,) = Tagger(hop=3.0).tag(path).channels
+    assert [(window.start, window.end) for window in channel.windows] == [(0.0, 3.0)]
+    path = write(tmp_path / "b.wav", speaking(1.0)[:5])
+    assert len(Tagger().tag(path).channels[0].windows) == 1
+
+
+@pytest.mark.usefixtures("minutes")
 def test_progress_of_the_whole(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", speaking(200.0))
     told: list[tuple[float, float]] = []

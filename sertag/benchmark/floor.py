@@ -63,7 +63,8 @@ def _parts(path: str, count: int) -> list[Part]:
     if count == 1:
         return [Part(path)]
     try:
-        frames = soundfile.info(path).frames
+        with open(path, "rb") as raw, soundfile.SoundFile(raw.fileno(), closefd=False) as file:
+            frames = file.frames
     except soundfile.SoundFileError:
         return []
     edges = [frames * number // count for number in range(count + 1)]
@@ -72,8 +73,12 @@ def _parts(path: str, count: int) -> list[Part]:
 
 def transform(part: Part, *, mixed: bool) -> None:
     """Decodes a part of a recording and transforms it; nothing where soundfile cannot decode it."""
-    # What cannot be sought in is a ValueError.
-    with contextlib.suppress(soundfile.SoundFileError, ValueError), soundfile.SoundFile(part.path) as file:
+    # What cannot be sought in is a ValueError. Of a path, soundfile would take the format from the extension.
+    with (
+        contextlib.suppress(soundfile.SoundFileError, ValueError),
+        open(part.path, "rb") as raw,
+        soundfile.SoundFile(raw.fileno(), closefd=False) as file,
+    ):
         length, hop = round(_FRAME_SECONDS * file.samplerate), round(_HOP_SECONDS * file.samplerate)
         if part.start:
             file.seek(part.start)

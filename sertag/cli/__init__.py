@@ -15,6 +15,8 @@ from sertag.cli import benchmark, build_model, evaluate, models, scan
 from sertag.cli.streams import drop, open_standard_streams, tell
 from sertag.errors import SertagError
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="sertag",
     help="Hear when a voice is angry, happy, sad, afraid, disgusted or neutral, across an archive.",
@@ -54,6 +56,9 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
         sys.stdout.flush()
+        if status == _INTERRUPTED:
+            # Typer makes an exit of Ctrl-C, where nothing more can be said of it.
+            _complain("interrupted")
     except (BrokenPipeError, SystemExit):
         # Whoever reads our output has had enough; Typer makes an exit of that.
         drop(sys.stdout)
@@ -63,7 +68,7 @@ def main() -> None:
         status = error.exit_status
     except KeyboardInterrupt:
         _complain("interrupted")
-        status = 130
+        status = _INTERRUPTED
     except OSError as error:
         # Standard output on a full disk, for one.
         _complain(f"{error.filename or 'output'}: {error.strerror}")

@@ -114,8 +114,7 @@ def build_model(
     )
     _tell(out, built)
     if built.interrupted:
-        print(f"Interrupted; the model is that of epoch {built.metadata.about['epochs']}.")
-        raise typer.Exit(130)
+        raise InterruptedRunError(f"interrupted; the model is that of epoch {built.metadata.about['epochs']}")
     if kept_folder(out).is_dir():
         others = "holds networks of other builds of this name; delete it if none of them is to go on"
         print(f"{kept_folder(out)}: {others}")
