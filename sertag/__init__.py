@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sertag.timeline import Timeline
 
 __all__ = ["ModelError", "RecordingError", "SertagError", "Tagger", "Timeline", "UsageError"]
-__version__ = "0.21.0"
+__version__ = "0.22.0"
 
 _HOMES = {
     "ModelError": "sertag.errors",

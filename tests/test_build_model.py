@@ -215,7 +215,7 @@ def test_ctrl_c_keeps_the_weights(corpus: Path, tmp_path: Path) -> None:
     assert process.stdout.readline() == _OVER
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    printed, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "sertag: interrupted; the model is that of epoch" in errors
