@@ -7,7 +7,9 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
+from sertag.cli.streams import drop
 from sertag.errors import SertagError
 from sertag.text import visible
 
@@ -34,9 +36,17 @@ def open_log(path: Path | None, *, verbose: bool) -> None:
         handler.setFormatter(_JsonFormatter())
         log.addHandler(handler)
     if verbose:
-        person = logging.StreamHandler()
+        person = _StandardError()
         person.setFormatter(_PersonFormatter())
         log.addHandler(person)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Standard error, which no run ends for: where it takes no more, as on a full disk, no more is told."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        """Lets what is left to be told go nowhere."""
+        drop(sys.stderr)
 
 
 class _LogFile(logging.FileHandler):
