@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sertag.discovery import Recording
@@ -78,6 +79,8 @@ def test_a_runs_own_files_are_no_recordings(calls: Path) -> None:
 
 
 def test_what_appears_meanwhile_is_not_replaced(calls: Path, tmp_path: Path, cli: Cli) -> None:
+    # Longer than it takes to make it stand still.
+    write(calls / "long.wav", np.tile(voice(30.0, rate=8_000), 40), 8_000, subtype="ULAW")
     command: list[str | Path] = ["scan", calls, "--out", "r.csv", "--summary", "s.csv"]
     with standing_still(tmp_path, *command) as process:
         (tmp_path / "s.csv").write_text("mine\n")

@@ -229,7 +229,9 @@ def test_a_length_that_no_recorder_meant(tmp_path: Path, length: int) -> None:
     assert heard(path) == (2.0, [])
 
 
-@pytest.mark.parametrize("behind", [b"LIST\x04\0\0\0INFO", b"id3 \x03\0\0\0abc\0LIST\x04\0\0\0INFO"])
+@pytest.mark.parametrize(
+    "behind", [b"LIST\x04\0\0\0INFO", b"id3 \x03\0\0\0abc\0LIST\x04\0\0\0INFO", b"id3 \x03\0\0\0abc"]
+)
 def test_what_lies_behind_no_samples_is_no_sound(tmp_path: Path, behind: bytes) -> None:
     path = write(tmp_path / "a.wav", voice(0.0))
     path.write_bytes(path.read_bytes() + behind)
